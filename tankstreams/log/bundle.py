@@ -1,0 +1,351 @@
+"""A bundle: records as columns behind a fixed header. The unit of storage and transfer; `docs/reference/bundle.md`.
+
+The client encodes, the log stamps (offset, epoch, append time) and checks, the reader decodes. The log never opens
+the payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
+from operator import sub
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+import lz4.block
+import msgpack
+from crc32c import crc32c
+
+from tankstreams.errors import RecordRefused, UnknownFormat
+from tankstreams.log.limits import (
+    BUNDLE_RECORDS_MAX,
+    BUNDLE_TARGET_BYTES,
+    BUNDLE_UNPACKED_BYTES_MAX,
+    INT64_MAX,
+    INT64_MIN,
+)
+from tankstreams.log.records import Headers, Records
+
+__all__ = [
+    "CODEC_LZ4",
+    "HEADER_BYTES",
+    "SPARSE",
+    "BadBundle",
+    "Header",
+    "check",
+    "decode",
+    "encode",
+    "read_header",
+    "split",
+    "stamp",
+    "verify_header",
+]
+
+MAGIC: Final = b"TB"
+VERSION: Final = 1
+CODEC_LZ4: Final = 0b001
+SPARSE: Final = 0b010
+ENCRYPTED: Final = 0b100
+KNOWN_FLAGS: Final = CODEC_LZ4 | SPARSE
+
+_HEADER: Final = Struct("<2sBBIIIIIqqQQQIqI")
+_BROKER: Final = Struct("<QIq")
+_BROKER_AT: Final = 56
+_PLACE: Final = Struct("<QI")
+_CRC: Final = Struct("<I")
+HEADER_BYTES: Final = _HEADER.size
+_CHECKED_BYTES: Final = HEADER_BYTES - _CRC.size
+
+_pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+
+
+class BadBundle(ValueError):
+    """Bytes that are not a whole, undamaged bundle; the message is one clause that says why."""
+
+
+class Header(NamedTuple):
+    """A bundle's header. Lengths are bytes, times epoch milliseconds; the last four fields are the log's."""
+
+    magic: bytes
+    version: int
+    flags: int
+    payload_length: int
+    unpacked_length: int
+    payload_crc: int
+    count: int
+    last_offset_delta: int
+    base_timestamp: int
+    max_timestamp: int
+    producer_id: int
+    sequence: int
+    base_offset: int
+    epoch: int
+    append_ms: int
+    header_crc: int
+
+    @property
+    def total_length(self) -> int:
+        """Bytes of header and payload."""
+        return HEADER_BYTES + self.payload_length
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the bundle's last record."""
+        return self.base_offset + self.last_offset_delta + 1
+
+
+def encode(
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+    timestamps: Sequence[int],
+    headers: Sequence[Headers] | None = None,
+    *,
+    offset_deltas: Sequence[int] | None = None,
+    producer_id: int = 0,
+    sequence: int = 0,
+    compress: bool = True,
+    unpacked_bytes_max: int = BUNDLE_UNPACKED_BYTES_MAX,
+) -> bytes:
+    """Return one bundle of columns of equal length; the log's fields are zero.
+
+    ``offset_deltas`` (increasing, from the base offset) make a sparse bundle. Raises `RecordRefused` when a limit is
+    passed or a timestamp is outside 64 bits.
+    """
+    count = len(values)
+    if not 0 < count <= BUNDLE_RECORDS_MAX:
+        raise RecordRefused(f"A bundle holds 1 to {BUNDLE_RECORDS_MAX} records, not {count}: split the columns.")
+    if len(keys) != count or len(timestamps) != count or (headers is not None and len(headers) != count):
+        raise RecordRefused(f"The columns of a bundle must be equally long: {count} values came with other lengths.")
+    base, largest, steps = _encode_times(timestamps)
+    columns = [steps, _one_or_all(keys), _one_or_all(values), _encode_headers(headers)]
+    flags, last = 0, count - 1
+    if offset_deltas is not None:
+        flags, last = SPARSE, offset_deltas[-1]
+        columns.append(list(offset_deltas))
+    try:
+        payload: bytes = _pack(columns)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RecordRefused(f"Keys and values must be bytes or None: {error}.") from error
+    unpacked = len(payload)
+    if unpacked > unpacked_bytes_max:
+        raise RecordRefused(
+            f"The records need {unpacked} bytes unpacked and a bundle takes {unpacked_bytes_max}: split the columns, "
+            "or raise the topic's max_record_bytes."
+        )
+    if compress:
+        packed = lz4.block.compress(payload, store_size=False)
+        if len(packed) < unpacked:
+            payload, flags = packed, flags | CODEC_LZ4
+    header = _HEADER.pack(
+        MAGIC, VERSION, flags, len(payload), unpacked, crc32c(payload), count, last,
+        base, largest, producer_id, sequence, 0, 0, 0, 0,
+    )  # fmt: skip
+    return header + payload
+
+
+def _encode_times(timestamps: Sequence[int]) -> tuple[int, int, Any]:
+    """Return the lowest and the largest time, and the column: nil, steps of 0 to 255 as bytes, or any steps."""
+    first = timestamps[0]
+    if first == timestamps[-1] and timestamps.count(first) == len(timestamps):
+        base = largest = first
+        column: Any = None
+    else:
+        steps = list(map(sub, islice(timestamps, 1, None), timestamps))
+        try:
+            column = bytes(steps)
+            base, largest = first, timestamps[-1]
+        except ValueError:
+            base, largest = min(timestamps), max(timestamps)
+            column = [first - base, *steps]
+    if not INT64_MIN <= base <= largest <= INT64_MAX:
+        raise RecordRefused(f"A timestamp must fit in 64 bits of milliseconds: {base} to {largest} came.")
+    return base, largest, column
+
+
+def _one_or_all(column: Sequence[bytes | None]) -> Any:
+    """Return the one value that all records share, or the whole column."""
+    first = column[0]
+    if first == column[-1] and column.count(first) == len(column):
+        return first
+    return column if isinstance(column, (list, tuple)) else list(column)
+
+
+def _encode_headers(headers: Sequence[Headers] | None) -> Any:
+    """Return nil when no record has any, one element when all have the same, else one a record."""
+    if headers is None or not any(headers):
+        return None
+    shared = headers.count(headers[0]) == len(headers)
+    return [[part for pair in pairs for part in pair] for pairs in (headers[:1] if shared else headers)]
+
+
+def read_header(buffer: bytes | memoryview, position: int = 0) -> Header:
+    """Unpack the header at ``position``; checks that it is there, known and within the limits, not its CRC.
+
+    Raises `BadBundle`, or `UnknownFormat` for a version or flag of another release.
+    """
+    if len(buffer) - position < HEADER_BYTES:
+        raise BadBundle(f"{len(buffer) - position} bytes are left and a header has {HEADER_BYTES}")
+    header = Header._make(_HEADER.unpack_from(buffer, position))
+    if header.magic != MAGIC:
+        raise BadBundle(f"it starts with {header.magic!r} and not {MAGIC!r}")
+    if header.version != VERSION or header.flags & ~KNOWN_FLAGS:
+        raise UnknownFormat(
+            f"A bundle has version {header.version} and flags {header.flags:#04x}; this release knows version {VERSION}"
+            f" and flags up to {KNOWN_FLAGS:#04x}: use the release that wrote it, or a later one."
+        )
+    if not 0 < header.count <= BUNDLE_RECORDS_MAX:
+        raise BadBundle(f"it claims {header.count} records and {BUNDLE_RECORDS_MAX} are the limit")
+    dense = header.last_offset_delta == header.count - 1
+    if not dense and (not header.flags & SPARSE or header.last_offset_delta < header.count):
+        raise BadBundle(f"{header.count} records cannot end {header.last_offset_delta} offsets after the first")
+    return header
+
+
+def verify_header(buffer: bytes | memoryview, position: int, topic_id: int, partition: int) -> Header:
+    """`read_header`, and its CRC: a flipped, misplaced or foreign bundle raises `BadBundle`."""
+    if len(buffer) - position < HEADER_BYTES:
+        raise BadBundle(f"{len(buffer) - position} bytes are left and a header has {HEADER_BYTES}")
+    stored: int
+    (stored,) = _CRC.unpack_from(buffer, position + _CHECKED_BYTES)
+    if crc32c(_PLACE.pack(topic_id, partition), crc32c(buffer[position : position + _CHECKED_BYTES])) != stored:
+        raise BadBundle("its header does not match its checksum")
+    return read_header(buffer, position)
+
+
+def check(bundle: bytes, *, unpacked_bytes_max: int = BUNDLE_UNPACKED_BYTES_MAX) -> Header:
+    """Check a bundle that a client sent, without opening it; raises `RecordRefused` or `UnknownFormat`."""
+    try:
+        header = read_header(bundle)
+        if header.total_length != len(bundle):
+            raise BadBundle(f"it claims {header.total_length} bytes and {len(bundle)} came")
+        if header.unpacked_length > unpacked_bytes_max:
+            raise BadBundle(f"it claims {header.unpacked_length} bytes unpacked and {unpacked_bytes_max} are the limit")
+        if crc32c(memoryview(bundle)[HEADER_BYTES:]) != header.payload_crc:
+            raise BadBundle("its payload does not match its checksum")
+    except BadBundle as error:
+        raise RecordRefused(f"A bundle was refused: {error}; nothing of it was stored.") from error
+    return header
+
+
+def stamp(
+    bundle: bytes, *, topic_id: int, partition: int, base_offset: int, epoch: int, append_ms: int
+) -> tuple[bytes, memoryview]:
+    """Return the bundle's header with the log's fields and its CRC filled in, and its payload, untouched."""
+    head = bytearray(bundle[:HEADER_BYTES])
+    _BROKER.pack_into(head, _BROKER_AT, base_offset, epoch, append_ms)
+    crc = crc32c(_PLACE.pack(topic_id, partition), crc32c(bytes(head[:_CHECKED_BYTES])))
+    _CRC.pack_into(head, _CHECKED_BYTES, crc)
+    return bytes(head), memoryview(bundle)[HEADER_BYTES:]
+
+
+def decode(
+    bundle: bytes | memoryview, position: int = 0, *, unpacked_bytes_max: int = BUNDLE_UNPACKED_BYTES_MAX
+) -> Records:
+    """Return the records of the bundle at ``position``; raises `BadBundle` or `UnknownFormat`.
+
+    Lengths and the payload's CRC are checked before anything is allocated for it.
+    """
+    header = read_header(bundle, position)
+    end = position + header.total_length
+    if end > len(bundle):
+        raise BadBundle(f"{len(bundle) - position} of its {header.total_length} bytes are there")
+    if header.unpacked_length > unpacked_bytes_max:
+        raise BadBundle(f"it claims {header.unpacked_length} bytes unpacked and {unpacked_bytes_max} are the limit")
+    payload: bytes | memoryview = memoryview(bundle)[position + HEADER_BYTES : end]
+    if crc32c(payload) != header.payload_crc:
+        raise BadBundle("its payload does not match its checksum")
+    try:
+        if header.flags & CODEC_LZ4:
+            payload = lz4.block.decompress(payload, uncompressed_size=header.unpacked_length)
+        if len(payload) != header.unpacked_length:
+            raise BadBundle(f"it unpacks to {len(payload)} bytes and claims {header.unpacked_length}")
+        columns = msgpack.unpackb(payload, raw=False, use_list=True, strict_map_key=False)
+        return _records(header, columns)
+    except (lz4.block.LZ4BlockError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise error if isinstance(error, BadBundle) else BadBundle(f"its payload cannot be unpacked ({error})") from error
+
+
+def _records(header: Header, columns: Any) -> Records:
+    sparse = bool(header.flags & SPARSE)
+    if not isinstance(columns, list) or len(columns) != (5 if sparse else 4):
+        raise BadBundle("its payload does not hold the columns that its flags name")
+    count, base = header.count, header.base_offset
+    offsets: Sequence[int] = range(base, base + count)
+    if sparse:
+        deltas = columns[4]
+        if not isinstance(deltas, list) or len(deltas) != count or deltas[-1] != header.last_offset_delta:
+            raise BadBundle("its offsets column does not match its header")
+        offsets = list(map(base.__add__, deltas))
+    return Records(
+        offsets,
+        _decode_times(columns[0], header.base_timestamp, count),
+        _decode_column(columns[1], count),
+        _decode_column(columns[2], count),
+        _decode_headers(columns[3], count),
+    )
+
+
+def _decode_times(column: Any, base: int, count: int) -> list[int]:
+    if column is None:
+        return [base] * count
+    if type(column) is bytes:
+        times = list(accumulate(column, initial=base))
+    else:
+        times = list(accumulate(column, initial=base))[1:]
+    if len(times) != count:
+        raise BadBundle(f"its timestamps column has {len(times)} records and its header {count}")
+    return times
+
+
+def _decode_column(column: Any, count: int) -> list[bytes | None]:
+    if column is None or type(column) is bytes:
+        return [column] * count
+    if type(column) is not list or len(column) != count:
+        raise BadBundle(f"a column does not have the {count} records of its header")
+    return column
+
+
+def _decode_headers(column: Any, count: int) -> list[Headers] | None:
+    if column is None:
+        return None
+    headers = [tuple(zip(parts[::2], parts[1::2], strict=True)) for parts in column]
+    if len(headers) == 1:
+        return headers * count
+    if len(headers) != count:
+        raise BadBundle(f"its headers column has {len(headers)} records and its header {count}")
+    return headers
+
+
+def split(
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+    timestamps: Sequence[int],
+    headers: Sequence[Headers] | None = None,
+    *,
+    target_bytes: int = BUNDLE_TARGET_BYTES,
+) -> Iterator[
+    tuple[Sequence[bytes | None], Sequence[bytes | None], Sequence[int], Sequence[Headers] | None]
+]:
+    """Cut columns into pieces that each make a bundle of about ``target_bytes`` at most; a large record stands alone."""
+    count = len(values)
+    if count == 0:
+        return
+    size = sum(map(len, filter(None, values))) + sum(map(len, filter(None, keys)))
+    if headers is not None:
+        size += sum(len(name) + len(value) for pairs in headers for name, value in pairs)
+    if count == 1 or (size <= target_bytes and count <= BUNDLE_RECORDS_MAX):
+        yield keys, values, timestamps, headers
+        return
+    pieces = max(2, -(-size // target_bytes), -(-count // BUNDLE_RECORDS_MAX))
+    step = max(1, count // pieces)
+    for start in range(0, count, step):
+        stop = start + step
+        yield from split(
+            keys[start:stop],
+            values[start:stop],
+            timestamps[start:stop],
+            None if headers is None else headers[start:stop],
+            target_bytes=target_bytes,
+        )
+
+
