@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import compress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from tankstreams.log.partitioner import partition_of
 
@@ -117,12 +117,24 @@ class Output:
         places = partition_of(
             self._keys if self._placing is None else self._placing, self.partitions, self._task % self.partitions
         )
-        for partition in sorted(set(places)):
-            mask = [place == partition for place in places]
+        rows: dict[int, list[int]] = {partition: [] for partition in sorted(set(places))}
+        if len(rows) == 1:
+            yield PartitionColumns(places[0], self._keys, self._values, self._times, self._headers)
+            return
+        appends = {partition: indexes.append for partition, indexes in rows.items()}
+        for index, partition in enumerate(places):
+            appends[partition](index)
+        for partition, indexes in rows.items():
+            pick = itemgetter(*indexes) if len(indexes) > 1 else _first_of(indexes)
             yield PartitionColumns(
                 partition,
-                list(compress(self._keys, mask)),
-                list(compress(self._values, mask)),
-                list(compress(self._times, mask)),
-                None if self._headers is None else list(compress(self._headers, mask)),
+                pick(self._keys),
+                pick(self._values),
+                pick(self._times),
+                None if self._headers is None else pick(self._headers),
             )
+
+
+def _first_of(indexes: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what `itemgetter` is not for one index: a getter of a tuple."""
+    return lambda column: (column[indexes[0]],)
