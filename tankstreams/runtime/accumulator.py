@@ -18,6 +18,7 @@ from tankstreams.runtime.failure import BadResult
 from tankstreams.topology.agg import Agg
 from tankstreams.topology.nodes import UNKNOWN
 from tankstreams.topology.serde import Codec, internal_codec
+from tankstreams.topology.typeforms import optional
 
 __all__ = ["Accumulator", "accumulator"]
 
@@ -90,6 +91,7 @@ class Held:
     """Keeps values from users: as they are where their type cannot change, else as bytes or private copies."""
 
     def __init__(self, declared: Any) -> None:
+        declared = declared if declared is UNKNOWN else optional(declared)[0]
         self._codec: Codec = internal_codec(declared, key=False)
         self._as_bytes = declared is not UNKNOWN and declared not in IMMUTABLE
 

@@ -55,7 +55,7 @@ class Task:
         self.number = 0
         self._wired = wired
         self._one_by_one = one_by_one
-        self._column_rows_min = column_rows_min
+        self.column_rows_min = column_rows_min
         self._by_source = {entry.source: entry for entry in inputs}
         self._ran: list[Segment] = []
         self._positions = {entry.source: entry.position for entry in inputs}
@@ -166,7 +166,7 @@ class Task:
             self._run_good(prepared, start, segment.stop)
 
     def _run_good(self, prepared: Prepared, start: int, stop: int) -> None:
-        if stop - start < self._column_rows_min:
+        if stop - start < self.column_rows_min:
             return self._run_rows(prepared, start, stop)
         together = [reader for reader, _ in prepared.seen if reader.node.id in self._one_by_one]
         if len(together) > 1:

@@ -75,7 +75,7 @@ class Wiring:
                     self._link(sources[node.id], operator)
         for node in self._members:
             # The table of a join is looked into; its updates trigger nothing.
-            parents = node.parents[:1] if isinstance(node, nodes.StreamTableJoin) else dict.fromkeys(node.parents)
+            parents = node.parents[:1] if isinstance(node, nodes.StreamTableJoin) else node.parents
             for parent in parents:
                 if parent in self._emitters and node.id in self._receivers:
                     self._link(self._emitters[parent], self._receivers[node.id])
