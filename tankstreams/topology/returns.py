@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from tankstreams.topology.nodes import UNKNOWN
 from tankstreams.topology.typeforms import optional, union_members
 
-__all__ = ["MISSING", "field_types", "item_type", "or_none", "return_type", "united"]
+__all__ = ["MISSING", "field_types", "item_type", "or_none", "return_type", "said", "united"]
 
 MISSING: Any = ...
 """The default of type parameters: None would be read as the type None."""
-
-_ITERABLES: Final = (list, tuple, set, frozenset, Iterable, Iterator, typing.Sequence, typing.Generator)
 
 
 def return_type(fn: Callable[..., Any], declared: Any = MISSING) -> Any:
@@ -32,6 +30,11 @@ def return_type(fn: Callable[..., Any], declared: Any = MISSING) -> Any:
         annotation = typing.get_type_hints(target, include_extras=True).get("return", UNKNOWN)
     except (NameError, TypeError, AttributeError, SyntaxError):
         return UNKNOWN  # an annotation that cannot be evaluated here says nothing
+    return said(annotation)
+
+
+def said(annotation: Any) -> Any:
+    """Return the annotation, `UNKNOWN` for Any and type variables: they say nothing at run time."""
     return UNKNOWN if annotation is Any or isinstance(annotation, typing.TypeVar) else annotation
 
 
@@ -41,8 +44,8 @@ def item_type(iterable: Any) -> Any:
     if origin is None or not arguments or not isinstance(origin, type):
         return UNKNOWN
     if origin is tuple:
-        return arguments[0] if len(arguments) == 2 and arguments[1] is ... else UNKNOWN
-    return arguments[0] if issubclass(origin, Iterable) and not issubclass(origin, dict) else UNKNOWN
+        return said(arguments[0]) if len(arguments) == 2 and arguments[1] is ... else UNKNOWN
+    return said(arguments[0]) if issubclass(origin, Iterable) and not issubclass(origin, dict) else UNKNOWN
 
 
 def united(types: Iterable[Any]) -> Any:

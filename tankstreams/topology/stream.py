@@ -7,14 +7,15 @@ from typing import Any, Generic, overload
 
 from typing_extensions import TypeForm, TypeVar
 
-from tankstreams.errors import TopologyError
+from tankstreams.errors import ConfigError, TopologyError
 from tankstreams.log.topic import check_topic_name
 from tankstreams.topology import nodes
 from tankstreams.topology.graph import Graph, caller
 from tankstreams.topology.grouped import Grouped
 from tankstreams.topology.nodes import UNKNOWN, OnError
 from tankstreams.topology.record import Record
-from tankstreams.topology.returns import MISSING, item_type, return_type, united
+from tankstreams.topology.returns import MISSING, item_type, return_type, said, united
+from tankstreams.topology.serde import public_codec
 from tankstreams.topology.table import Table
 from tankstreams.topology.topic import Topic
 from tankstreams.topology.typeforms import classes_of, optional, show
@@ -270,7 +271,7 @@ class Stream(Generic[Kc, Vc]):
     ) -> Stream[K2, V2]:
         """Replace each record: key, value, timestamp and headers may change (`Record.replace`)."""
         returned = getattr(return_type(fn), "__args__", ())
-        key, value = returned if len(returned) == 2 else (UNKNOWN, UNKNOWN)
+        key, value = map(said, returned) if len(returned) == 2 else (UNKNOWN, UNKNOWN)
         return self._call(nodes.MapRecord, "map_record", fn, 1, name, on_error, key=key, value=value)
 
     def branch(
@@ -298,8 +299,8 @@ class Stream(Generic[Kc, Vc]):
             "merge",
             parents,
             name=None,
-            key=united(parent.key for parent in parents),
-            value=united(parent.value for parent in parents),
+            key=_merged((parent.key for parent in parents), key=True),
+            value=_merged((parent.value for parent in parents), key=False),
         )
         return Stream(self.graph, node)
 
@@ -524,3 +525,13 @@ class Stream(Generic[Kc, Vc]):
                     f"to({topic.name!r}) takes {what} of type {show(theirs)}, and this stream's are {show(mine)}.",
                     where=where,
                 )
+
+
+def _merged(types: Iterable[Any], *, key: bool) -> Any:
+    """Return the union of types, `UNKNOWN` where it has no encoding of its own: each record goes by what it is."""
+    union = united(types)
+    try:
+        public_codec(union, key=key)
+    except ConfigError:
+        return UNKNOWN
+    return union

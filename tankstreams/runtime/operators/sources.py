@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from tankstreams.errors import DecodeError
 from tankstreams.log.records import Headers
 from tankstreams.runtime.columns import Batch, Columns, Encoded
-from tankstreams.runtime.failure import BadResult
 from tankstreams.runtime.operators.operator import Operator, Scope, call
 from tankstreams.topology.nodes import Repartition, Source, TableSource
 from tankstreams.topology.serde import Codec, ColumnError, internal_codec, public_codec
+from tankstreams.topology.times import to_ms
 
-__all__ = ["Decoded", "SourceOperator", "to_ms"]
+__all__ = ["Decoded", "SourceOperator"]
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-MILLISECOND: Final = timedelta(milliseconds=1)
 INT64_MAX: Final = (1 << 63) - 1
-
-
-def to_ms(when: object) -> int:
-    """Return epoch milliseconds for what a timestamp function gave: an aware datetime or epoch milliseconds."""
-    if type(when) is int:
-        if -INT64_MAX <= when <= INT64_MAX:
-            return when
-        raise BadResult(f"the timestamp {when} is outside 64 bits of milliseconds")
-    if isinstance(when, datetime):
-        if when.tzinfo is None:
-            raise BadResult(f"the timestamp {when.isoformat()} has no time zone (use an aware datetime)")
-        return (when - EPOCH) // MILLISECOND
-    raise BadResult(f"the timestamp must be an aware datetime or epoch milliseconds, it is {type(when).__name__}")
 
 
 @dataclass(slots=True)
