@@ -1,0 +1,84 @@
+"""Progress of long work on a terminal's stderr; in a pipe nothing but the closing line."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from tankstreams.runtime.progress import Progress as RunProgress
+
+__all__ = ["BytesProgress", "RunDisplay"]
+
+
+class RunDisplay:
+    """Shows how far a run is; call it with what `run` reports."""
+
+    def __init__(self) -> None:
+        self.last: RunProgress | None = None
+        self._bar = _bar() if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("starting", total=None, counts="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, now: RunProgress) -> None:
+        if now.read or not now.restored:
+            self.last = now
+        if self._bar is None:
+            return
+        if now.restored and not now.read:
+            self._bar.update(self._task, description="restoring", counts=f"{now.restored:,} entries")
+            return
+        counts = f"{now.read:,} read, {now.written:,} written, {now.committed:,} committed"
+        if now.skipped:
+            counts += f", {now.skipped:,} skipped"
+        self._bar.update(self._task, description="running", completed=now.read, total=now.total, counts=counts)
+
+
+class BytesProgress:
+    """Shows how much of a file is read and how many records are produced."""
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        self._source = source
+        self._bar = _bar()
+        self._task = self._bar.add_task("producing", total=size, counts="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, records: int) -> None:
+        """Show that ``records`` are produced of what was read so far."""
+        self._bar.update(self._task, completed=self._source.tell(), counts=f"{records:,} records")
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[counts]}"),
+        console=Console(stderr=True),
+        # What the user's functions print goes where it always goes.
+        redirect_stdout=sys.stdout.isatty(),
+        transient=True,
+    )
