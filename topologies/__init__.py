@@ -1,0 +1,1 @@
+"""Ready topologies: each module can be run, described, and read as an example."""
