@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -17,7 +18,7 @@ __all__ = ["PartitionFiles"]
 class PartitionFiles:
     """Segments of one partition, oldest first; touches no file until it must.
 
-    One thread appends, rolls and syncs; others may read meanwhile what lies below the high watermark that they pass.
+    One thread appends and rolls, one may sync meanwhile; others may read meanwhile what lies below the high watermark that they pass.
     A reader opens files of its own, so that a roll or a deletion takes nothing from under it.
     """
 
@@ -42,6 +43,7 @@ class PartitionFiles:
         self._roll_next = False
         self._unsynced_data = False
         self._unsynced_names = False
+        self._lock = threading.Lock()
 
     def view(self, rows: Sequence[tuple[int, int]]) -> None:
         """Read the segments that ``rows`` (base offset, bytes) name; nothing on disk changes."""
@@ -129,22 +131,35 @@ class PartitionFiles:
 
     def _close_active(self) -> None:
         if self._active is not None:
-            if self._unsynced_data:
+            with self._lock:
+                unsynced, self._unsynced_data = self._unsynced_data, False
+            if unsynced:
                 self._active.sync()
-                self._unsynced_data = False
             self._active.close()
             self._active = None
 
     def sync(self) -> None:
-        """Return when all that was appended, and the names of the files, are durable."""
-        if self._unsynced_data and self._segments:
-            if self._active is None:
-                self._active = self._disk.open(self._segments[-1].path, write=True)
-            self._active.sync()
-            self._unsynced_data = False
-        if self._unsynced_names:
-            self._disk.sync_dir(self._directory)
-            self._unsynced_names = False
+        """Return when all that was appended, and the names of the files, are durable.
+
+        May run in a thread of its own while another appends: what is appended meanwhile is for the next call.
+        """
+        with self._lock:
+            path = self._segments[-1].path if self._unsynced_data and self._segments else None
+            names = self._unsynced_names
+            self._unsynced_data = self._unsynced_names = False
+        try:
+            if path is not None:
+                file = self._disk.open(path, write=True)
+                try:
+                    file.sync()
+                finally:
+                    file.close()
+            if names:
+                self._disk.sync_dir(self._directory)
+        except BaseException:
+            # Raised again: whatever stopped the sync, this is not durable.
+            self._unsynced_data, self._unsynced_names = True, self._unsynced_names or names
+            raise
 
     def read(self, offset: int, max_bytes: int, up_to: int) -> tuple[list[bytes], int]:
         """Return whole stamped bundles from the one that holds ``offset``, and the offset that follows them.
