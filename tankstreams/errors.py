@@ -14,6 +14,7 @@
     │   ├── PartitionNotFound
     │   ├── OffsetOutOfRange        carries the bounds
     │   ├── RecordRefused           a record or bundle over a limit, or not well formed
+    │   ├── ProducerOutOfOrder      an idempotent producer's bundle that is not the next, nor a known retry
     │   ├── DamagedBundle           stored bytes that fail their check, with topic, partition and offsets
     │   ├── UnknownFormat           a version or flag that this release does not know
     │   ├── DamagedLog              metadata that cannot be trusted: the log is read-only until repaired
@@ -56,6 +57,7 @@ __all__ = [
     "OffsetOutOfRange",
     "PartitionNotFound",
     "ProcessingError",
+    "ProducerOutOfOrder",
     "RecordRefused",
     "RunError",
     "StateMismatch",
@@ -165,6 +167,26 @@ class OffsetOutOfRange(LogError):
 
 class RecordRefused(LogError):
     """A record or a bundle that is over a limit or not well formed; nothing of it was stored."""
+
+
+class ProducerOutOfOrder(LogError):
+    """An idempotent producer sent a bundle that is not its next one, and not one of its last that are remembered.
+
+    ``expected`` is the sequence that would be next, or None when the log knows nothing (any more) of this producer in
+    this partition. Nothing was stored.
+    """
+
+    def __init__(self, topic: str, partition: int, producer_id: int, sequence: int, expected: int | None) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.producer_id = producer_id
+        self.sequence = sequence
+        self.expected = expected
+        known = "the log knows nothing of it there" if expected is None else f"{expected} is its next"
+        super().__init__(
+            f"Producer {producer_id} sent bundle {sequence} to {topic}[{partition}] and {known}: whether it was stored"
+            " before is not known; read the end of the partition, then go on with a new producer."
+        )
 
 
 class DamagedBundle(LogError):
