@@ -309,3 +309,7 @@ class _SimulatedFile:
 
     def close(self) -> None:
         pass
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]

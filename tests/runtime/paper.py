@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import NamedTuple
 
+from tankstreams.errors import ProcessingError
 from tankstreams.log.commit import TaskState
 from tankstreams.log.records import Headers, Records, TopicPartition
 from tankstreams.runtime.assembly import Assembly
@@ -90,7 +91,7 @@ class PaperRun:
         for topic, rows in records.items():
             for partition, record in rows:
                 self.log.topics[topic][partition].append(record)
-        self.failure: Exception | None = None
+        self.failure: ProcessingError | None = None
 
     @property
     def feeds_itself(self) -> bool:
