@@ -72,7 +72,7 @@ class Header(NamedTuple):
     payload_length: int
     unpacked_length: int
     payload_crc: int
-    count: int
+    count: int  # type: ignore[assignment]  # the field's name wins over tuple.count
     last_offset_delta: int
     base_timestamp: int
     max_timestamp: int
@@ -262,7 +262,9 @@ def decode(
         columns = msgpack.unpackb(payload, raw=False, use_list=True, strict_map_key=False)
         return _records(header, columns)
     except (lz4.block.LZ4BlockError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise error if isinstance(error, BadBundle) else BadBundle(f"its payload cannot be unpacked ({error})") from error
+        raise (
+            error if isinstance(error, BadBundle) else BadBundle(f"its payload cannot be unpacked ({error})")
+        ) from error
 
 
 def _records(header: Header, columns: Any) -> Records:
@@ -323,10 +325,8 @@ def split(
     headers: Sequence[Headers] | None = None,
     *,
     target_bytes: int = BUNDLE_TARGET_BYTES,
-) -> Iterator[
-    tuple[Sequence[bytes | None], Sequence[bytes | None], Sequence[int], Sequence[Headers] | None]
-]:
-    """Cut columns into pieces that each make a bundle of about ``target_bytes`` at most; a large record stands alone."""
+) -> Iterator[tuple[Sequence[bytes | None], Sequence[bytes | None], Sequence[int], Sequence[Headers] | None]]:
+    """Cut columns into pieces that each make a bundle of about ``target_bytes``; a large record stands alone."""
     count = len(values)
     if count == 0:
         return
@@ -347,5 +347,3 @@ def split(
             None if headers is None else headers[start:stop],
             target_bytes=target_bytes,
         )
-
-

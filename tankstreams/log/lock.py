@@ -60,11 +60,13 @@ class DirectoryLock:
         """Give the lock back; nothing happens in a process that does not hold it."""
         if not self.held or self._descriptor is None:
             return
-        self._disk.unlink(f"{self._directory}/OWNER")
-        with _REGISTRY_LOCK:
-            self._disk.unlock(self._descriptor)
-            _REGISTRY.discard(self._key)
-        self._descriptor = None
+        descriptor, self._descriptor = self._descriptor, None
+        try:
+            self._disk.unlink(f"{self._directory}/OWNER")
+        finally:
+            with _REGISTRY_LOCK:
+                self._disk.unlock(descriptor)
+                _REGISTRY.discard(self._key)
 
     def _write_owner(self) -> None:
         owner = {"host": socket.gethostname(), "boot": _boot_id(self._disk), "pid": self._pid}

@@ -18,8 +18,8 @@ __all__ = ["PartitionFiles"]
 class PartitionFiles:
     """Segments of one partition, oldest first; touches no file until it must.
 
-    One thread appends and rolls, one may sync meanwhile; others may read meanwhile what lies below the high watermark that they pass.
-    A reader opens files of its own, so that a roll or a deletion takes nothing from under it.
+    One thread appends and rolls, one may sync meanwhile; others may read what lies below the high watermark that they
+    pass. A reader opens files of its own, so that a roll or a deletion takes nothing from under it.
     """
 
     def __init__(
@@ -102,8 +102,10 @@ class PartitionFiles:
         """
         segments = self._segments
         last = segments[-1] if segments else None
-        if last is None or self._roll_next or last.size + header.total_length > max(
-            self._settings.segment_bytes, header.total_length
+        if (
+            last is None
+            or self._roll_next
+            or last.size + header.total_length > max(self._settings.segment_bytes, header.total_length)
         ):
             last = self._roll(header.base_offset)
         if self._active is None:
@@ -175,7 +177,9 @@ class PartitionFiles:
             if segments[number].base_offset >= up_to or offset >= up_to:
                 break
             following = segments[number + 1].base_offset if number + 1 < len(segments) else up_to
-            for data, header in self._read_segment(segments[number], offset, max_bytes - taken, up_to, following, bundles):
+            for data, header in self._read_segment(
+                segments[number], offset, max_bytes - taken, up_to, following, bundles
+            ):
                 bundles.append(data)
                 taken += len(data)
                 offset = header.next_offset
@@ -213,8 +217,10 @@ class PartitionFiles:
                         return read
                     raise self._damaged(expected, header.base_offset, gap.reason)
                 gap = None
-                if header.base_offset >= up_to or (read and taken + header.total_length > max_bytes) or (
-                    before and not read and header.total_length > max_bytes
+                if (
+                    header.base_offset >= up_to
+                    or (read and taken + header.total_length > max_bytes)
+                    or (before and not read and header.total_length > max_bytes)
                 ):
                     return read
                 read.append((file.read_at(found.position, header.total_length), header))

@@ -225,6 +225,6 @@ def _headers(headers: Sequence[HeadersLike] | HeadersLike | None, count: int) ->
     if all(isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str) for entry in headers):
         return [tuple(headers)] * count  # type: ignore[arg-type]  # pairs, as just checked: one set for all records
     return [
-        tuple(entry.items()) if isinstance(entry, Mapping) else tuple(entry)  # type: ignore[misc]  # one set a record
+        tuple(entry.items()) if isinstance(entry, Mapping) else tuple(entry)  # type: ignore[arg-type]  # one set a record
         for entry in headers
     ]

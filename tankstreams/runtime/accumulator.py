@@ -22,9 +22,7 @@ from tankstreams.topology.typeforms import optional
 
 __all__ = ["Accumulator", "accumulator"]
 
-IMMUTABLE: Final = frozenset(
-    {bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, type(None)}
-)
+IMMUTABLE: Final = frozenset({bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, type(None)})
 
 
 def _nothing(value: Any) -> Any:

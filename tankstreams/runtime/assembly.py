@@ -72,13 +72,9 @@ class Assembly:
         return made
 
     def _sources(self, part: SubTopology, partition: int) -> list[TopicPartition]:
-        return [
-            TopicPartition(topic, partition) for topic in part.inputs if partition < self._layout.partitions[topic]
-        ]
+        return [TopicPartition(topic, partition) for topic in part.inputs if partition < self._layout.partitions[topic]]
 
-    def _make(
-        self, part: SubTopology, partition: int, name: str, state: TaskState
-    ) -> tuple[Task, list[Restoring]]:
+    def _make(self, part: SubTopology, partition: int, name: str, state: TaskState) -> tuple[Task, list[Restoring]]:
         topology, layout = self._topology, self._layout
         members = [topology.nodes[id_] for id_ in part.nodes]
         outputs = {

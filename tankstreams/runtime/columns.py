@@ -91,15 +91,11 @@ class Columns:
 
     def with_values(self, values: Sequence[Any], data: Encoded | None = None) -> Columns:
         """Return the same records with other values."""
-        return Columns(
-            self.batch, self.origin, self.keys, values, self.times, self.headers, self.key_data, data
-        )
+        return Columns(self.batch, self.origin, self.keys, values, self.times, self.headers, self.key_data, data)
 
     def with_keys(self, keys: Sequence[Any]) -> Columns:
         """Return the same records with other keys."""
-        return Columns(
-            self.batch, self.origin, keys, self.values, self.times, self.headers, None, self.value_data
-        )
+        return Columns(self.batch, self.origin, keys, self.values, self.times, self.headers, None, self.value_data)
 
     def spread(self, lists: Sequence[Sequence[Any]]) -> Columns:
         """Return a record for each element of ``lists[i]``, with key, time and headers of record i."""

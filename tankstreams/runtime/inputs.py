@@ -91,9 +91,7 @@ class Input:
         else:
             self._row = segment.stop
         self.position = (
-            self.next_offset
-            if not self._batches
-            else segment.prepared.batch.records.offsets[segment.stop - 1] + 1
+            self.next_offset if not self._batches else segment.prepared.batch.records.offsets[segment.stop - 1] + 1
         )
 
 
@@ -127,5 +125,3 @@ def next_segment(inputs: Sequence[Input], rows: int) -> Segment | None:
     ready.sort()
     (_, chosen), (limit, other) = ready[0], ready[1]
     return inputs[chosen].cut(limit, inclusive=chosen < other, rows=rows)
-
-

@@ -1,4 +1,4 @@
-"""The layout of a topology on a log: how many tasks, which topics with how many partitions. Checked before anything runs."""
+"""The layout of a topology on a log: how many tasks, which topics with how many partitions."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def lay_out(topology: Topology, existing: Mapping[str, int]) -> Layout:
     internal: dict[str, Mapping[str, str | int]] = {topic: {} for topic in repartitions}
     for part, count in zip(parts, tasks, strict=True):
         for id_ in part.nodes:
-            node = topology.nodes[id_]
-            if isinstance(node, nodes.Stateful):
-                changelog = topology.changelog_topic(node)
+            owner = topology.nodes[id_]
+            if isinstance(owner, nodes.Stateful):
+                changelog = topology.changelog_topic(owner)
                 partitions[changelog] = count
                 internal[changelog] = {"cleanup_policy": "compact"}
     for topic in internal:

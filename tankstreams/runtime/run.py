@@ -69,9 +69,7 @@ async def run_async(
     progress: OnProgress | None = None,
 ) -> None:
     """`run` for programs that have an event loop; end it by cancelling: what was not committed is done again."""
-    await _run_until(
-        topology, _Stop(), log=log, until_end=until_end, create_topics=create_topics, progress=progress
-    )
+    await _run_until(topology, _Stop(), log=log, until_end=until_end, create_topics=create_topics, progress=progress)
 
 
 class _Stop:

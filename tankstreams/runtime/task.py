@@ -62,9 +62,7 @@ class Task:
         self._committed = dict(self._positions)
         self.skipped = 0
 
-    def offer(
-        self, source: TopicPartition, records: Sequence[Records], next_offset: int, *, drained: bool
-    ) -> int:
+    def offer(self, source: TopicPartition, records: Sequence[Records], next_offset: int, *, drained: bool) -> int:
         """Take what a fetch of one input gave; return the number of records."""
         return self._by_source[source].offer(records, next_offset, drained=drained)
 
@@ -186,9 +184,7 @@ class Task:
         """Run rows one at a time, each through all its readers (or those named) before the next."""
         scope = self._wired.scope
         scope.batch = prepared.batch
-        rows = [
-            (reader, seen.bad, seen.run) for reader, seen in prepared.seen if readers is None or reader in readers
-        ]
+        rows = [(reader, seen.bad, seen.run) for reader, seen in prepared.seen if readers is None or reader in readers]
         for row in range(start, stop):
             for reader, bad, run in rows:
                 scope.batch, scope.row = prepared.batch, row

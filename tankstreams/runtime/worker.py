@@ -172,10 +172,7 @@ class Worker:
                 appends.extend(bundles_of(output))
         commit = Commit(
             appends,
-            [
-                TaskCommit(self._group, task.name, task.epoch, task.number + 1, task.positions())
-                for task in dirty
-            ],
+            [TaskCommit(self._group, task.name, task.epoch, task.number + 1, task.positions()) for task in dirty],
         )
         result = await self._log.commit(commit)
         if isinstance(result, Fenced):
@@ -240,10 +237,6 @@ def bundles_of(output: Output) -> list[Append]:
     """Encode what an output holds, as many bundles as the limits ask for."""
     appends = []
     for columns in output.partitioned():
-        for keys, values, times, headers in bundle.split(
-            columns.keys, columns.values, columns.times, columns.headers
-        ):
+        for keys, values, times, headers in bundle.split(columns.keys, columns.values, columns.times, columns.headers):
             appends.append(Append(output.topic, columns.partition, bundle.encode(keys, values, times, headers)))
     return appends
-
-

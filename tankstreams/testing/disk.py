@@ -1,12 +1,13 @@
 """A disk in memory that forgets, tears, fills, fails and rots; seeded, so that what it does can be repeated.
 
-It promises exactly what a disk promises: bytes are safe after `File.sync`, names after `Disk.sync_dir`. `crash` gives the
-disk as the next start may find it: whatever was not synced is kept, lost or torn, as the seed decides.
+It promises exactly what a disk promises: bytes are safe after `File.sync`, names after `Disk.sync_dir`. `crash` gives
+the disk as the next start may find it: whatever was not synced is kept, lost or torn, as the seed decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from random import Random
 from typing import Final
 
@@ -16,6 +17,8 @@ __all__ = ["PowerCut", "SimulatedDisk"]
 
 PAGE_BYTES: Final = 4096
 SECTOR_BYTES: Final = 512
+
+_NUMBERS: Final = count(1)
 
 
 class PowerCut(BaseException):
@@ -39,13 +42,13 @@ class _Inode:
 class SimulatedDisk:
     """A `Disk` in memory.
 
-    ``cut_at`` counts operations that change something: the power goes at that one (which may be half done). ``capacity``
-    bounds the bytes of all files. ``fail_writes`` and ``fail_syncs`` fail so many of the next calls with `DiskError`.
+    ``cut_at`` counts operations that change something: the power goes at that one (which may be half done).
+    ``capacity`` bounds the bytes of all files. ``fail_writes`` and ``fail_syncs`` fail so many of the next calls with `DiskError`.
     """
 
     def __init__(self, seed: int = 0, *, capacity: int | None = None) -> None:
         self.random = Random(seed)
-        self.name = f"simulated-{id(self)}"
+        self.name = f"simulated-{next(_NUMBERS)}"
         self.capacity = capacity
         self.cut_at: int | None = None
         self.operations = 0
@@ -188,7 +191,9 @@ class SimulatedDisk:
         if self._dead:
             raise PowerCut
         prefix = path.rstrip("/") + "/"
-        found = {name[len(prefix) :].split("/")[0] for name in (*self._names, *self._directories) if name.startswith(prefix)}
+        found = {
+            name[len(prefix) :].split("/")[0] for name in (*self._names, *self._directories) if name.startswith(prefix)
+        }
         return sorted(found)
 
     def makedirs(self, path: str) -> None:

@@ -15,9 +15,7 @@ __all__ = ["Agg", "AggKind"]
 Vn = TypeVar("Vn", contravariant=True)
 Rc = TypeVar("Rc", covariant=True)
 
-AggKind = Literal[
-    "count", "sum", "mean", "min", "max", "first", "last", "collect", "top", "fold", "reduce", "key"
-]
+AggKind = Literal["count", "sum", "mean", "min", "max", "first", "last", "collect", "top", "fold", "reduce", "key"]
 
 
 @dataclass(frozen=True, slots=True)

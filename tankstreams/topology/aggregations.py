@@ -5,6 +5,7 @@ Nones are skipped, as SQL and polars do: a sum of nothing is 0, the mean, min, m
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,10 @@ N = TypeVar("N", int, float)
 def _returned(fn: Callable[..., Any]) -> Any:
     declared = return_type(fn)
     return UNKNOWN if declared is UNKNOWN else optional(declared)[0]
+
+
+def _list_of(item: Any) -> Any:
+    return UNKNOWN if item is UNKNOWN else types.GenericAlias(list, (item,))
 
 
 def count() -> Agg[Any, int]:
@@ -68,7 +73,7 @@ def last(fn: Callable[[V], U]) -> Agg[V, U]:
 def collect(fn: Callable[[V], U]) -> Agg[V, list[U]]:
     """Keep all that ``fn`` gives, in order."""
     item = _returned(fn)
-    return Agg("collect", fn, returns=UNKNOWN if item is UNKNOWN else list[item])
+    return Agg("collect", fn, returns=_list_of(item))
 
 
 def top(n: int, fn: Callable[[V], U], *, by: Callable[[V], Any]) -> Agg[V, list[U]]:
@@ -76,7 +81,7 @@ def top(n: int, fn: Callable[[V], U], *, by: Callable[[V], Any]) -> Agg[V, list[
     if type(n) is not int or n < 1:
         raise TopologyError(f"top keeps 1 record or more, not {n!r}.", where=str(caller()))
     item = _returned(fn)
-    return Agg("top", fn, n=n, by=by, returns=UNKNOWN if item is UNKNOWN else list[item])
+    return Agg("top", fn, n=n, by=by, returns=_list_of(item))
 
 
 def fold(

@@ -198,5 +198,3 @@ def _binds(signature: inspect.Signature, arguments: int) -> bool:
     except TypeError:
         return False
     return True
-
-

@@ -112,7 +112,9 @@ class Grouped(Generic[Kc, Vc]):
     def _table(self, operation: str, agg: Agg[Any, Any], returns: Any) -> Table[Any, Any]:
         return self._add(operation, (("value", agg),), "one", returns)
 
-    def _add(self, operation: str, fields: tuple[tuple[str, Agg[Any, Any]], ...], into: Any, value: Any) -> Table[Any, Any]:
+    def _add(
+        self, operation: str, fields: tuple[tuple[str, Agg[Any, Any]], ...], into: Any, value: Any
+    ) -> Table[Any, Any]:
         for _, agg in fields:
             if agg.fn is not None and agg.kind not in ("reduce", "fold"):
                 self.graph.check_function(agg.fn, agg.kind, 1)

@@ -55,7 +55,7 @@ def united(types: Iterable[Any]) -> Any:
         if type_ is UNKNOWN:
             return UNKNOWN
         members.update(dict.fromkeys(union_members(type_)))
-    return next(iter(members)) if len(members) == 1 else Union[tuple(members)]
+    return next(iter(members)) if len(members) == 1 else Union[tuple(members)]  # noqa: UP007
 
 
 def or_none(type_: Any) -> Any:

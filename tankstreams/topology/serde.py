@@ -105,7 +105,9 @@ class Codec:
         if data is None:
             if self.accepts_none:
                 return None
-            raise DecodeError(f"it is null and its declared type is {show(self.type)} (declare {show(self.type)} | None)")
+            raise DecodeError(
+                f"it is null and its declared type is {show(self.type)} (declare {show(self.type)} | None)"
+            )
         try:
             return self._decode(data)
         except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
@@ -275,9 +277,7 @@ def _make_public(type_: Any, key: bool) -> Codec:
             return _json(type_, inner, key)
     bare, nullable = optional(type_)
     if bare is bytes:
-        return Codec(
-            type_, _raw, _raw, classes=frozenset({bytes}), accepts_none=nullable, canonical_identity=True
-        )
+        return Codec(type_, _raw, _raw, classes=frozenset({bytes}), accepts_none=nullable, canonical_identity=True)
     if bare is str:
         return Codec(
             type_,
@@ -299,7 +299,7 @@ def _json(type_: Any, inner: Any, key: bool) -> Codec:
     if adapter is not None:
         return _typed(type_, inner, adapter.dump_json, adapter.validate_json, floats=may_hold_floats(bare))
     try:
-        decode = msgspec.json.Decoder(bare).decode
+        decode: Decode = msgspec.json.Decoder(bare).decode
     except TypeError as error:
         if len(dataclasses) < 2:
             raise ConfigError(f"{show(type_)} has no encoding: {error}.", key="value", value=type_) from error

@@ -58,7 +58,12 @@ class Stream(Generic[Kc, Vc]):
     ) -> Stream[Kc, Vc]: ...
     @overload
     def filter(
-        self, fn: Callable[[Kc, Vc], object], *, with_key: bool, name: str | None = None, on_error: OnError | None = None
+        self,
+        fn: Callable[[Kc, Vc], object],
+        *,
+        with_key: bool,
+        name: str | None = None,
+        on_error: OnError | None = None,
     ) -> Stream[Kc, Vc]: ...
     def filter(
         self,
@@ -141,7 +146,12 @@ class Stream(Generic[Kc, Vc]):
     ) -> Stream[Kc, Vc]: ...
     @overload
     def peek(
-        self, fn: Callable[[Kc, Vc], object], *, with_key: bool, name: str | None = None, on_error: OnError | None = None
+        self,
+        fn: Callable[[Kc, Vc], object],
+        *,
+        with_key: bool,
+        name: str | None = None,
+        on_error: OnError | None = None,
     ) -> Stream[Kc, Vc]: ...
     def peek(
         self,
@@ -160,7 +170,12 @@ class Stream(Generic[Kc, Vc]):
     ) -> None: ...
     @overload
     def foreach(
-        self, fn: Callable[[Kc, Vc], object], *, with_key: bool, name: str | None = None, on_error: OnError | None = None
+        self,
+        fn: Callable[[Kc, Vc], object],
+        *,
+        with_key: bool,
+        name: str | None = None,
+        on_error: OnError | None = None,
     ) -> None: ...
     def foreach(
         self,
@@ -282,7 +297,7 @@ class Stream(Generic[Kc, Vc]):
         return true, false
 
     def split(self, **branches: Callable[[Vc], object]) -> Mapping[str, Stream[Kc, Vc]]:
-        """Return a stream a branch, by its keyword; the first that is true takes the record, ``["rest"]`` the others."""
+        """Return a stream a branch, by keyword; the first that is true takes a record, ``["rest"]`` the others."""
         if not branches or "rest" in branches:
             raise TopologyError(
                 'split takes branches by keyword, paid=lambda order: order.paid, and keeps the name "rest" for itself.',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 __all__ = ["Time", "to_ms"]
@@ -10,7 +10,7 @@ __all__ = ["Time", "to_ms"]
 Time: TypeAlias = datetime | int
 """An aware datetime or epoch milliseconds; a naive datetime is refused."""
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 INT64_MAX: Final = (1 << 63) - 1
 

@@ -14,7 +14,7 @@ from tankstreams.errors import ConfigError, TopologyError
 from tankstreams.log.topic import check_topic_name
 from tankstreams.topology import nodes
 from tankstreams.topology.graph import Graph, caller
-from tankstreams.topology.nodes import DeadLetter, Node, OnError
+from tankstreams.topology.nodes import DeadLetter, Node, OnError, Repartition
 from tankstreams.topology.returns import MISSING
 from tankstreams.topology.stream import Stream
 from tankstreams.topology.table import Table
@@ -197,7 +197,7 @@ class Topology:
             graph.add_edges_from((parent, node.id) for parent in node.parents)
         return graph
 
-    def repartition_topic(self, node: nodes.Repartition) -> str:
+    def repartition_topic(self, node: Repartition) -> str:
         """Return the name of a repartition node's topic."""
         return f"{self.name}-{node.name.removesuffix('.repartition')}-repartition"
 

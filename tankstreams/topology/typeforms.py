@@ -83,7 +83,7 @@ def tell_apart(members: Sequence[Any]) -> Callable[[bytes], Any]:
                     " required fields that the others lack, or make them msgspec.Struct classes with tag=True.",
                     value=names,
                 )
-    decode_scalar = msgspec.json.Decoder(Union[tuple(scalars)]).decode if scalars else None
+    decode_scalar = msgspec.json.Decoder(Union[tuple(scalars)]).decode if scalars else None  # noqa: UP007
     decode_any = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
     def decode(data: bytes) -> Any:

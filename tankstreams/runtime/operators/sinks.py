@@ -49,7 +49,9 @@ class _Writer(Operator):
         while rest is not None:
             keys, cause = encode_column(self.key_codec, rest.keys, rest.key_data)
             done = len(keys)
-            values, broken = encode_column(self.value_codec, rest.values[:done] if cause else rest.values, rest.value_data)
+            values, broken = encode_column(
+                self.value_codec, rest.values[:done] if cause else rest.values, rest.value_data
+            )
             if broken is not None:
                 done, cause = len(values), broken
             placing: Sequence[bytes | None] | None = None

@@ -48,8 +48,10 @@ class SourceOperator(Operator):
                 if key is None and row not in bad:
                     bad[row] = DecodeError("the key is null and a table needs one")
         nulls = self.deletes and None in records.values
-        values = _decode_nulls(self.value_codec, records.values, bad) if nulls else _decode(
-            self.value_codec, records.values, bad
+        values = (
+            _decode_nulls(self.value_codec, records.values, bad)
+            if nulls
+            else _decode(self.value_codec, records.values, bad)
         )
         times = records.timestamps
         if self.timestamp is not None:

@@ -204,9 +204,7 @@ class AggregateOperator(_StatefulOperator):
         data = self.codec.encode_column(counts)
         self._write(run, keys, counts, data, times)
 
-    def _step(
-        self, key: bytes, group: Any, time: int, arguments: tuple[Any, ...]
-    ) -> tuple[bytes | None, Any, int]:
+    def _step(self, key: bytes, group: Any, time: int, arguments: tuple[Any, ...]) -> tuple[bytes | None, Any, int]:
         """Update one key; return the changelog's bytes, the result and its time. Nothing changes when it raises."""
         entry = self.store.get(key)
         if entry is None:
@@ -228,9 +226,7 @@ class AggregateOperator(_StatefulOperator):
         self.store.overlay[key] = (new, latest)
         return data, result, latest
 
-    def _pass_on(
-        self, run: Columns, keys: Sequence[bytes | None], steps: list[tuple[bytes | None, Any, int]]
-    ) -> None:
+    def _pass_on(self, run: Columns, keys: Sequence[bytes | None], steps: list[tuple[bytes | None, Any, int]]) -> None:
         data, results, times = zip(*steps, strict=True)
         self._write(run, keys, results, data, times)
 
@@ -263,8 +259,7 @@ class AggregateOperator(_StatefulOperator):
             return self.single.result(accs, key)
         parts = (accs,) if self.single is not None else accs
         values = {
-            name: field.result(acc, key)
-            for name, field, acc in zip(self.names, self.accumulators, parts, strict=True)
+            name: field.result(acc, key) for name, field, acc in zip(self.names, self.accumulators, parts, strict=True)
         }
         return values if into == "dict" else into(**values)
 

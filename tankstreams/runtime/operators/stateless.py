@@ -99,7 +99,8 @@ class FlatMapOperator(_FunctionOperator):
 
     def one(self, key: Any, value: Any, time: int, headers: Headers) -> None:
         try:
-            results = list(self.fn(key, value) if self.with_key else self.fn(value))
+            given: Any = self.fn(key, value) if self.with_key else self.fn(value)
+            results = list(given)
         except Exception as cause:  # a user's function may raise anything
             return self.fail_one(cause)
         for result in results:

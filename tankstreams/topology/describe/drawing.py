@@ -95,9 +95,7 @@ def _written_here(topology: Topology, part: SubTopology, node: nodes.Repartition
     return topology.repartition_topic(node) in part.outputs
 
 
-def _box(
-    topology: Topology, node: nodes.Node, role: Literal["", "w", "r"], one_by_one: frozenset[int]
-) -> Box:
+def _box(topology: Topology, node: nodes.Node, role: Literal["", "w", "r"], one_by_one: frozenset[int]) -> Box:
     kind, topics, note = _kind(topology, node)
     parents: tuple[tuple[int, str], ...] = ()
     if role != "r":
@@ -138,9 +136,7 @@ def _kind(topology: Topology, node: nodes.Node) -> tuple[Kind, tuple[str, ...], 
             routed = not isinstance(node.topic, str)
             return "sink", node.topics if routed else (str(node.topic),), "one of them, by value" if routed else ""
         case nodes.Aggregate():
-            aggregations = ", ".join(
-                agg.kind if name == "value" else f"{name}={agg.kind}" for name, agg in node.fields
-            )
+            aggregations = ", ".join(agg.kind if name == "value" else f"{name}={agg.kind}" for name, agg in node.fields)
             return "state", (), aggregations
         case nodes.Stateful():
             return "state", (), ""

@@ -31,9 +31,7 @@ def to_tree(drawing: Drawing) -> str:
     return "\n".join(lines)
 
 
-def _draw(
-    drawing: Drawing, box: Box, lead: str, below: str, lines: list[str], drawn: set[tuple[int, str]]
-) -> None:
+def _draw(drawing: Drawing, box: Box, lead: str, below: str, lines: list[str], drawn: set[tuple[int, str]]) -> None:
     if box.ref in drawn:
         lines.append(f"{lead}↳ {box.name} (above)")
         return
