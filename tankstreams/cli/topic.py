@@ -47,7 +47,7 @@ def create_command(
     ],
     config: Annotated[
         list[str] | None,
-        typer.Option("--config", metavar="KEY=VALUE", help="A setting of the topic, such as retention.ms=7d."),
+        typer.Option("--config", metavar="KEY=VALUE", help="A setting of the topic, such as retention_ms=7d."),
     ] = None,
     if_not_exists: Annotated[
         bool, typer.Option("--if-not-exists", help="Leave an existing topic as it is, without an error.")

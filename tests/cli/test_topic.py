@@ -11,7 +11,7 @@ from tests.cli.conftest import Tank
 def test_topics_are_created_listed_and_deleted(tank: Tank) -> None:
     """In a pipe a line a topic: name, partitions, records, bytes."""
     assert tank("topic", "create", "orders", "--partitions", "4").code == 0
-    assert tank("topic", "create", "clicks", "--partitions", "1", "--config", "retention.ms=7d").code == 0
+    assert tank("topic", "create", "clicks", "--partitions", "1", "--config", "retention_ms=7d").code == 0
     assert tank("topic", "list").out == "clicks\t1\t0\t0\norders\t4\t0\t0\n"
     assert tank("topic", "delete", "orders", "--yes").code == 0
     assert [row["topic"] for row in json.loads(tank("topic", "list", "--json").out)] == ["clicks"]
@@ -56,9 +56,9 @@ def test_a_missing_topic_names_the_command(tank: Tank) -> None:
 
 def test_an_unknown_setting_of_a_topic_is_refused(tank: Tank) -> None:
     """Exit code 2, and nothing is created."""
-    result = tank("topic", "create", "t", "--partitions", "1", "--config", "retention.hours=1")
+    result = tank("topic", "create", "t", "--partitions", "1", "--config", "retention_hours=1")
     assert result.code == 2
-    assert "retention.hours" in result.err
+    assert "retention_hours" in result.err
     assert tank("topic", "list").out == ""
 
 
