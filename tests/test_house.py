@@ -170,7 +170,7 @@ def test_a_broad_except_gives_its_reason() -> None:
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ExceptHandler):
                 caught = "BaseException" if node.type is None else ast.unparse(node.type)
-                comment = "#" in lines[node.lineno - 1] or "#" in lines[node.lineno - 2]
+                comment = any("#" in line for line in lines[node.lineno - 2 : node.lineno + 1])
                 if caught in ("Exception", "BaseException") and not comment:
                     wrong.append(f"{name_of(path)}:{node.lineno}")
     assert wrong == []

@@ -77,6 +77,10 @@ class Disk(Protocol):
 
     def unlock(self, descriptor: int) -> None: ...
 
+    def canonical(self, path: str) -> str:
+        """Return the one name of a path, links resolved."""
+        ...
+
     def network_file_system(self, path: str) -> str | None: ...
 
 
@@ -227,6 +231,9 @@ class RealDisk:
     def unlock(self, descriptor: int) -> None:
         """Give a lock back."""
         os.close(descriptor)
+
+    def canonical(self, path: str) -> str:
+        return os.path.realpath(path)
 
     def network_file_system(self, path: str) -> str | None:
         """Return the kind of network file system that ``path`` is on, None for a local disk (or when it is unknown)."""

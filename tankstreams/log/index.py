@@ -80,8 +80,8 @@ class SegmentIndex:
             return None
         if _CRC.unpack_from(data, body)[0] != crc32c(data[:body]) or covered > segment_bytes:
             return None
-        index = cls(base_offset, interval)
-        for column, start in ((index._offsets, 0), (index._positions, 8), (index._before, 16)):
+        other = cls(base_offset, interval)
+        for column, start in ((other._offsets, 0), (other._positions, 8), (other._before, 16)):
             column.frombytes(data[_HEADER.size + start * count : _HEADER.size + (start + 8) * count])
-        index.covered, index.next_offset, index.max_timestamp = covered, next_offset, max_timestamp
-        return index
+        other.covered, other.next_offset, other.max_timestamp = covered, next_offset, max_timestamp
+        return other

@@ -29,7 +29,7 @@ class DirectoryLock:
     def __init__(self, directory: str, *, disk: Disk) -> None:
         self._directory = directory
         self._disk = disk
-        self._key = f"{disk.name}:{os.path.realpath(directory)}"
+        self._key = f"{disk.name}:{disk.canonical(directory)}"
         self._descriptor: int | None = None
         self._pid = 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from itertools import count
 from random import Random
 from typing import Final
 
@@ -17,6 +18,7 @@ __all__ = ["PowerCut", "SimulatedDisk"]
 
 PAGE_BYTES: Final = 4096
 SECTOR_BYTES: Final = 512
+_NUMBERS: Final = count()
 
 _NUMBERS: Final = count(1)
 
@@ -43,7 +45,8 @@ class SimulatedDisk:
     """A `Disk` in memory.
 
     ``cut_at`` counts operations that change something: the power goes at that one (which may be half done).
-    ``capacity`` bounds the bytes of all files. ``fail_writes`` and ``fail_syncs`` fail so many of the next calls with `DiskError`.
+    ``capacity`` bounds the bytes of all files. ``fail_writes`` and ``fail_syncs`` fail so many of the next calls with
+    `DiskError`.
     """
 
     def __init__(self, seed: int = 0, *, capacity: int | None = None) -> None:
@@ -55,7 +58,7 @@ class SimulatedDisk:
         self.fail_writes = 0
         self.fail_syncs = 0
         self.keeps = 0.5
-        self._dead = False
+        self.dead = False
         self._names: dict[str, _Inode] = {}
         self._safe_names: dict[str, _Inode] = {}
         self._directories: set[str] = set()
@@ -69,13 +72,13 @@ class SimulatedDisk:
         Of each un-synced file any subset of its changed pages may be kept, the last of them torn at a sector; of names
         that were made, renamed or removed since their directory was synced, any may have been kept.
         """
-        self._dead = True
-        after = SimulatedDisk(self.random.randrange(1 << 62), capacity=self.capacity)
-        after.keeps = self.keeps
-        after._directories = set(self._safe_directories)
+        self.dead = True
+        other = SimulatedDisk(self.random.randrange(1 << 62), capacity=self.capacity)
+        other.keeps = self.keeps
+        other._directories = set(self._safe_directories)
         for directory in self._directories - self._safe_directories:
             if self._kept():
-                after._directories.add(directory)
+                other._directories.add(directory)
         names = dict(self._safe_names)
         for path in sorted(self._names.keys() | self._safe_names.keys()):
             now, safe = self._names.get(path), self._safe_names.get(path)
@@ -90,19 +93,19 @@ class SimulatedDisk:
             if moved is not None and names.get(source) is moved:
                 del names[source]
         for path, inode in names.items():
-            if _parent(path) not in after._directories and _parent(path):
-                if not self._directory_is_there(path, after):
+            if _parent(path) not in other._directories and _parent(path):
+                if not self._directory_is_there(path, other):
                     continue
             survivor = _Inode()
             survivor.data = bytearray(self._after(inode))
             survivor.safe = bytes(survivor.data)
-            after._names[path] = survivor
-        after._safe_names = dict(after._names)
-        after._safe_directories = set(after._directories)
-        return after
+            other._names[path] = survivor
+        other._safe_names = dict(other._names)
+        other._safe_directories = set(other._directories)
+        return other
 
-    def _directory_is_there(self, path: str, after: SimulatedDisk) -> bool:
-        return _parent(path) in after._directories
+    def _directory_is_there(self, path: str, other: SimulatedDisk) -> bool:
+        return _parent(path) in other._directories
 
     def _kept(self) -> bool:
         return self.random.random() < self.keeps
@@ -132,21 +135,21 @@ class SimulatedDisk:
         low, high = sorted((len(inode.safe), len(inode.data)))
         return self.random.randint(low, high)
 
-    def _step(self) -> bool:
+    def step(self) -> bool:
         """Count an operation; return whether the power goes at it."""
-        if self._dead:
+        if self.dead:
             raise PowerCut
         self.operations += 1
         return self.cut_at is not None and self.operations >= self.cut_at
 
-    def _go(self) -> None:
-        self._dead = True
+    def go(self) -> None:
+        self.dead = True
         raise PowerCut
 
-    def _change(self) -> None:
+    def change(self) -> None:
         """Count an operation that is done as a whole or not at all."""
-        if self._step():
-            self._go()
+        if self.step():
+            self.go()
 
     def used_bytes(self) -> int:
         """Return the bytes of all files."""
@@ -172,7 +175,7 @@ class SimulatedDisk:
     # The Disk protocol.
 
     def open(self, path: str, *, write: bool = False, create: bool = False) -> _SimulatedFile:
-        if self._dead:
+        if self.dead:
             raise PowerCut
         inode = self._names.get(path)
         if inode is None:
@@ -180,7 +183,7 @@ class SimulatedDisk:
                 raise FileNotFoundError(path)
             if _parent(path) not in self._directories and _parent(path):
                 raise FileNotFoundError(_parent(path))
-            self._change()
+            self.change()
             inode = self._names[path] = _Inode()
         return _SimulatedFile(self, path, inode)
 
@@ -188,7 +191,7 @@ class SimulatedDisk:
         return path in self._names or path in self._directories
 
     def listdir(self, path: str) -> list[str]:
-        if self._dead:
+        if self.dead:
             raise PowerCut
         prefix = path.rstrip("/") + "/"
         found = {
@@ -200,12 +203,12 @@ class SimulatedDisk:
         if path in self._directories or not path or path == "/":
             return
         self.makedirs(_parent(path))
-        self._change()
+        self.change()
         self._directories.add(path)
         self._safe_directories.add(path)
 
     def rename(self, source: str, target: str) -> None:
-        self._change()
+        self.change()
         if source not in self._names:
             raise FileNotFoundError(source)
         self._names[target] = self._names.pop(source)
@@ -213,18 +216,18 @@ class SimulatedDisk:
 
     def unlink(self, path: str) -> None:
         if path in self._names:
-            self._change()
+            self.change()
             del self._names[path]
 
     def rmdir(self, path: str) -> None:
         if path in self._directories:
-            self._change()
+            self.change()
             self._directories.discard(path)
             self._safe_directories.discard(path)
 
     def sync_dir(self, path: str) -> None:
-        self._change()
-        self._check_sync(path)
+        self.change()
+        self.check_sync(path)
         mine = {name for name in (*self._names, *self._safe_names) if _parent(name) == path}
         for name in mine:
             if name in self._names:
@@ -245,10 +248,13 @@ class SimulatedDisk:
     def unlock(self, descriptor: int) -> None:
         self._locks.clear()
 
+    def canonical(self, path: str) -> str:
+        return path
+
     def network_file_system(self, path: str) -> str | None:
         return None
 
-    def _check_sync(self, path: str) -> None:
+    def check_sync(self, path: str) -> None:
         if self.fail_syncs > 0:
             self.fail_syncs -= 1
             raise DiskError(f"syncing {path} failed (Input/output error): look at the disk.")
@@ -265,7 +271,7 @@ class _SimulatedFile:
     def write_at(self, position: int, buffers: Sequence[bytes | memoryview]) -> None:
         disk, inode = self._disk, self._inode
         data = b"".join(buffers)
-        cut = disk._step()
+        cut = disk.step()
         if cut:
             data = data[: disk.random.randint(0, len(data))]
         failing = disk.fail_writes > 0
@@ -283,25 +289,25 @@ class _SimulatedFile:
         if data:
             inode.written.append((position, end))
         if cut:
-            disk._go()
+            disk.go()
         if failing:
             raise DiskError(f"writing {self._path} failed (Input/output error): look at the disk.")
         if full:
             raise DiskFull(f"The disk is full (writing {self._path}): make space; what was acknowledged is safe.")
 
     def read_at(self, position: int, length: int) -> bytes:
-        if self._disk._dead:
+        if self._disk.dead:
             raise PowerCut
         return bytes(self._inode.data[position : position + length])
 
     def sync(self) -> None:
-        self._disk._change()
-        self._disk._check_sync(self._path)
+        self._disk.change()
+        self._disk.check_sync(self._path)
         self._inode.safe = bytes(self._inode.data)
         self._inode.written.clear()
 
     def truncate(self, length: int) -> None:
-        self._disk._change()
+        self._disk.change()
         data = self._inode.data
         if length < len(data):
             del data[length:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from zlib import crc32
@@ -15,7 +16,7 @@ from tankstreams.topology import nodes
 from tankstreams.topology.nodes import Node, OnError, Where
 from tankstreams.topology.serde import check_key_type, public_codec
 
-__all__ = ["Graph", "caller"]
+__all__ = ["Graph", "Settled", "caller"]
 
 PACKAGE: Final = str(Path(__file__).resolve().parent.parent) + os.sep
 PATH_LENGTH_MAX: Final = 120
@@ -32,6 +33,14 @@ def caller() -> Where:
     file = frame.f_code.co_filename
     relative = os.path.relpath(file) if os.path.isabs(file) else file
     return Where(file if relative.startswith("..") else relative, frame.f_lineno)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The name of a thing of several nodes; ``named`` says that the user chose it."""
+
+    name: str
+    named: bool
 
 
 class Graph:
@@ -56,15 +65,13 @@ class Graph:
         key: Any,
         value: Any,
         on_error: OnError | None = None,
-        settled: str | None = None,
-        owner: str | None = None,
-        named: bool = False,
+        settled: Settled | None = None,
+        part: bool = False,
         **fields: Any,
     ) -> N:
         """Add a node named ``name``, or after its first parent and ``operation``.
 
-        ``settled`` is a name that `settle` gave, and ``owner`` one whose parts are named ``owner.operation``; ``named``
-        says that the user chose it.
+        ``settled`` is a name that `settle` gave; with ``part`` the node is a part of that: ``settled.operation``.
         """
         where = caller()
         for parent in parents:
@@ -73,17 +80,17 @@ class Graph:
                     f"{operation} was given a stream or table of another topology: build both from the same Topology.",
                     where=str(where),
                 )
-        if settled is not None and settled not in self._names:
-            full = settled
+        if settled is not None and not part and settled.name not in self._names:
+            full = settled.name
         else:
-            full = self._name(operation, parents, name, settled or owner, where)
+            full = self._name(operation, parents, name, settled.name if settled else None, where)
         for form, is_key in ((key, True), (value, False)):
             self._check_type(form, operation, where, key=is_key)
         self._check_on_error(on_error, operation, where)
         node = kind(
             id=len(self.nodes),
             name=full,
-            named=name is not None or named,
+            named=name is not None or (settled is not None and settled.named),
             parents=tuple(parent.id for parent in parents),
             where=where,
             on_error=self.on_error if on_error is None else on_error,
@@ -97,13 +104,13 @@ class Graph:
         self._names[full] = where
         return node
 
-    def settle(self, operation: str, parent: Node, name: str | None) -> str:
+    def settle(self, operation: str, parent: Node, name: str | None) -> Settled:
         """Return the name that a thing of several nodes will have, and keep it for that."""
         where = caller()
         settled = self._name(operation, (parent,), name, None, where)
         if name is not None:
             self._reserved[name] = where
-        return settled
+        return Settled(settled, named=name is not None)
 
     def _name(
         self, operation: str, parents: tuple[Node, ...], name: str | None, owner: str | None, where: Where

@@ -12,7 +12,7 @@ from typing_extensions import TypeForm, TypeVar
 from tankstreams.errors import TopologyError
 from tankstreams.topology import aggregations, nodes
 from tankstreams.topology.agg import Agg
-from tankstreams.topology.graph import Graph, caller
+from tankstreams.topology.graph import Graph, Settled, caller
 from tankstreams.topology.nodes import UNKNOWN
 from tankstreams.topology.returns import MISSING, field_types, item_type
 from tankstreams.topology.table import Table
@@ -31,14 +31,13 @@ N = TypeVar("N", int, float)
 class Grouped(Generic[Kc, Vc]):
     """Records by key. Each aggregation makes a table with a store of its own, all from one repartition."""
 
-    def __init__(self, graph: Graph, node: nodes.Node, settled: str, *, named: bool) -> None:
+    def __init__(self, graph: Graph, node: nodes.Node, settled: Settled) -> None:
         self.graph = graph
         self.node = node
         self._settled = settled
-        self._named = named
 
     def __repr__(self) -> str:
-        return f"Grouped({self._settled!r})"
+        return f"Grouped({self._settled.name!r})"
 
     def count(self) -> Table[Kc, int]:
         """Count the records of each key."""
@@ -129,7 +128,6 @@ class Grouped(Generic[Kc, Vc]):
             (self.node,),
             name=None,
             settled=self._settled,
-            named=self._named,
             key=self.node.key,
             value=value,
             fields=fields,

@@ -10,7 +10,7 @@ from typing_extensions import TypeForm, TypeVar
 from tankstreams.errors import ConfigError, TopologyError
 from tankstreams.log.topic import check_topic_name
 from tankstreams.topology import nodes
-from tankstreams.topology.graph import Graph, caller
+from tankstreams.topology.graph import Graph, Settled, caller
 from tankstreams.topology.grouped import Grouped
 from tankstreams.topology.nodes import UNKNOWN, OnError
 from tankstreams.topology.record import Record
@@ -259,8 +259,8 @@ class Stream(Generic[Kc, Vc]):
             "key_by",
             (self.node,),
             name=None,
-            owner=settled,
-            named=name is not None,
+            settled=settled,
+            part=True,
             key=return_type(fn, key),
             value=self.node.value,
             on_error=on_error,
@@ -268,14 +268,14 @@ class Stream(Generic[Kc, Vc]):
             with_key=with_key,
             required=True,
         )
-        through = self._repartition(keyed, settled, partitions, named=name is not None)
-        return Grouped(self.graph, through, settled, named=name is not None)
+        through = self._repartition(keyed, settled, partitions)
+        return Grouped(self.graph, through, settled)
 
     def group_by_key(self, *, name: str | None = None) -> Grouped[Kc, Vc]:
         """Group by the key that records have. A None key is an error (``on_error``)."""
         settled = self.graph.settle("group_by_key", self.node, name)
-        node = self._placed(settled, named=name is not None)
-        return Grouped(self.graph, node, settled, named=name is not None)
+        node = self._placed(settled)
+        return Grouped(self.graph, node, settled)
 
     def map_record(
         self,
@@ -322,7 +322,7 @@ class Stream(Generic[Kc, Vc]):
     def repartition(self, partitions: int | None = None, *, name: str | None = None) -> Stream[Kc, Vc]:
         """Send all records through a topic of the topology's own, so that equal keys meet in one task."""
         settled = self.graph.settle("repartition", self.node, name)
-        node = self._repartition(self.node, settled, partitions, named=name is not None, required=False, alone=True)
+        node = self._repartition(self.node, settled, partitions, required=False, alone=True)
         return Stream(self.graph, node)
 
     def to(
@@ -368,7 +368,7 @@ class Stream(Generic[Kc, Vc]):
     def to_table(self: Stream[K, V | None], *, name: str | None = None) -> Table[K, V]:
         """Keep the latest value of each key as a table; None deletes. A None key is an error (``on_error``)."""
         settled = self.graph.settle("to_table", self.node, name)
-        parent = self._placed(settled, named=name is not None)
+        parent = self._placed(settled)
         value = self.node.value if self.node.value is UNKNOWN else optional(self.node.value)[0]
         node = self.graph.add(
             nodes.ToTable,
@@ -376,7 +376,6 @@ class Stream(Generic[Kc, Vc]):
             (parent,),
             name=None,
             settled=settled,
-            named=name is not None,
             key=parent.key,
             value=value,
         )
@@ -429,14 +428,13 @@ class Stream(Generic[Kc, Vc]):
                 where=where,
             )
         settled = self.graph.settle(operation, self.node, name)
-        parent = self._placed(settled, named=name is not None, required=False)
+        parent = self._placed(settled, required=False)
         node = self.graph.add(
             nodes.StreamTableJoin,
             operation,
             (parent, other.node),
             name=None,
             settled=settled,
-            named=name is not None,
             key=mine,
             value=return_type(fn, returns),
             on_error=on_error,
@@ -492,36 +490,34 @@ class Stream(Generic[Kc, Vc]):
             for index, label in enumerate([*branches, rest])
         ]
 
-    def _placed(self, settled: str, *, named: bool, required: bool = True) -> nodes.Node:
+    def _placed(self, settled: Settled, *, required: bool = True) -> nodes.Node:
         """Return this node, behind a repartition where the key was changed since the last one."""
         if not self.graph.key_changed(self.node):
             return self.node
-        return self._repartition(self.node, settled, None, named=named, required=required)
+        return self._repartition(self.node, settled, None, required=required)
 
     def _repartition(
         self,
         parent: nodes.Node,
-        settled: str,
+        settled: Settled,
         partitions: int | None,
         *,
-        named: bool,
         required: bool = True,
         alone: bool = False,
     ) -> nodes.Node:
         if partitions is not None and (type(partitions) is not int or partitions < 1):
             raise TopologyError(f"partitions must be 1 or more, not {partitions!r}.", where=str(caller()))
-        place: dict[str, Any] = {"settled": settled} if alone else {"owner": settled}
         return self.graph.add(
             nodes.Repartition,
             "repartition",
             (parent,),
             name=None,
-            named=named,
+            settled=settled,
+            part=not alone,
             key=parent.key,
             value=parent.value,
             partitions=partitions,
             required=required,
-            **place,
         )
 
     def _check_fits(self, topic: Topic[Any, Any], where: str) -> None:

@@ -13,7 +13,7 @@ from typing_extensions import TypeForm, TypeVar
 from tankstreams.errors import ConfigError, TopologyError
 from tankstreams.log.topic import check_topic_name
 from tankstreams.topology import nodes
-from tankstreams.topology.graph import Graph, caller
+from tankstreams.topology.graph import Graph, Settled, caller
 from tankstreams.topology.nodes import DeadLetter, Node, OnError, Repartition
 from tankstreams.topology.returns import MISSING
 from tankstreams.topology.stream import Stream
@@ -170,7 +170,7 @@ class Topology:
             name,
             (),
             name=None,
-            named=True,
+            settled=Settled(name, named=True),
             key=key_type,
             value=value_type,
             on_error=on_error,
