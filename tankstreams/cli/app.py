@@ -70,9 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _closed_pipe()
+    except SystemExit as left:  # how the option parser leaves when it meets a closed pipe before we do
+        if isinstance(left.__context__, BrokenPipeError):
+            return _closed_pipe()
+        raise
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # the border: a person gets one sentence whatever it is, and --debug the rest
@@ -82,6 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sentence:
             print(sentence, file=sys.stderr)
         return code
+
+
+def _closed_pipe() -> int:
+    """Whoever read the output has seen enough; without this Python would complain when it flushes stdout at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ is not None else 1)
+    return 0
 
 
 def _flag(arguments: list[str], *names: str) -> tuple[bool, list[str]]:

@@ -46,22 +46,26 @@ def _print_coloured(tree: str) -> None:
     class Tree(RegexHighlighter):
         base_style = "tank."
         highlights = [
-            r"(?P<line>[─│├└┬┼╭╰]+)",
-            r"(?P<topic>(?<=topic )\S+)",
-            r"(?P<state>\b(?:store|changelog|table)\b)",
-            r"(?P<cut>\brepartition\b)",
-            r"(?P<slow>record by record)",
-            r"(?P<where>\S+\.py:\d+)",
+            r"(?P<line>[─│├└┬┼╭╰╌]+)",
+            r"(?m)^(?P<part>part \d+)",
+            r"(?P<topic>[○●] .*?)(?=: | \[|$)",
+            r"(?P<state>[◫▣] .*?)(?=: |  \[|$)",
+            r"(?P<cut>⇉ .*)$",
+            r"(?P<slow>↻.*?)(?=  |$)",
+            r"(?P<detail>  [\[(].*[\])])$",
         ]
 
     theme = Theme(
         {
             "tank.line": "dim",
+            "tank.part": "bold",
             "tank.topic": "bold cyan",
             "tank.state": "green",
             "tank.cut": "magenta",
             "tank.slow": "yellow",
-            "tank.where": "dim",
+            "tank.detail": "dim",
         }
     )
-    Console(theme=theme, highlighter=Tree(), soft_wrap=True).print(tree.rstrip("\n"), markup=False)
+    console = Console(theme=theme, highlighter=Tree(), soft_wrap=True)
+    for line in tree.rstrip("\n").splitlines():
+        console.print(line, markup=False)

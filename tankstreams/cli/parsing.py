@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from tankstreams.errors import EncodeError, RecordRefused, UsageError
+from tankstreams.log.limits import INT64_MAX, INT64_MIN
 from tankstreams.log.records import Headers
 from tankstreams.topology.nodes import UNKNOWN
 from tankstreams.topology.serde import public_codec
@@ -126,6 +127,8 @@ def _key(data: Any, name: str) -> bytes | None:
 
 
 def _time(value: Any, name: str) -> int:
+    if type(value) is int and INT64_MIN <= value <= INT64_MAX:
+        return value
     try:
         return to_ms(datetime.fromisoformat(value) if isinstance(value, str) else value)
     except (ValueError, TypeError) as error:
