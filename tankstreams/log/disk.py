@@ -184,10 +184,17 @@ class RealDisk:
     def makedirs(self, path: str) -> None:
         if os.path.isdir(path):
             return
+        if os.path.lexists(path):
+            raise DirectoryError(f"{path} is not a directory: use another path.")
         parent = os.path.dirname(os.path.abspath(path))
         self.makedirs(parent)
-        with _translated(path, "making"), suppress(FileExistsError):
-            os.mkdir(path)
+        with _translated(path, "making"):
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                return  # another process was quicker
+            except FileNotFoundError as error:  # /proc and its like
+                raise DirectoryError(f"{path} cannot be made there: use a directory that you may write.") from error
         self.sync_dir(parent)
 
     def rename(self, source: str, target: str) -> None:
