@@ -74,18 +74,16 @@ class Worker:
         self._progress = progress
         self._stopped = stopped
         self._since: float | None = None
-        self._read = 0
-        self._committed = 0
         self._written = 0
+        # What a person counts: records of the source topics, not those again that the topology writes to itself.
+        self._sources = [
+            (entry, entry.position)
+            for task in tasks
+            for entry in task.inputs
+            if entry.source.topic not in self._writers
+        ]
         self._total = (
-            None
-            if ends is None
-            else sum(
-                max(0, ends[entry.source] - entry.position)
-                for task in tasks
-                for entry in task.inputs
-                if entry.source in ends
-            )
+            None if ends is None else sum(max(0, ends[entry.source] - start) for entry, start in self._sources)
         )
 
     async def run(self) -> None:
@@ -118,7 +116,6 @@ class Worker:
         for task in self._tasks:
             while not self._stopped() and (count := task.step(SEGMENT_ROWS_MAX)):
                 total += count
-                self._read += count
                 if self._since is None:
                     self._since = self._clock.monotonic()
                 if self._due():
@@ -181,10 +178,10 @@ class Worker:
             task.number += 1
             task.committed()
         self._written += written
-        self._committed = self._read
         if self._progress is not None:
+            read = sum(entry.position - start for entry, start in self._sources)
             skipped = sum(task.skipped for task in self._tasks)
-            self._progress(Progress(self._read, self._total, self._written, self._committed, skipped))
+            self._progress(Progress(read, self._total, self._written, read, skipped))
 
     async def _at_end(self) -> bool:
         """Fix the ends of internal topics whose writers are done; say whether every task is done."""
