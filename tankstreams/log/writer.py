@@ -145,7 +145,8 @@ class GroupWriter:
 
     def sync(self) -> None:
         """Make the journal durable; in the caller's `turn`. A sync that fails poisons the log and raises."""
-        self._sync()
+        if self.refusal is None:
+            self._sync()
         if self.refusal is not None:
             raise self.refusal.with_traceback(None)
 
