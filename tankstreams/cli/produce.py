@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 import typer
 
 from tankstreams.cli.options import JsonOption, LogOption, pairs
-from tankstreams.cli.terminal import is_terminal, print_json, say
+from tankstreams.cli.terminal import counted, is_terminal, print_json, say
 from tankstreams.errors import LogError, UsageError
 from tankstreams.log.address import DEFAULT_LOG
 
@@ -96,7 +96,7 @@ def produce_command(
     if json:
         print_json({"topic": topic, "produced": writer.count})
     else:
-        say(f"Produced {writer.count} record{'' if writer.count == 1 else 's'} to {topic}.")
+        say(f"Produced {counted(writer.count, 'record')} to {topic}.")
 
 
 class _Writer:
@@ -146,9 +146,10 @@ def _write_all(source: BinaryIO, format: str, fields: Fields, types: dict[str, s
                 parsed.append(parse(given))
             except BadLine as error:
                 writer.write(parsed)
+                before = counted(writer.count, "record")
                 raise LogError(
-                    f"Line {number} was refused: {error}; {writer.count} records before it were produced, nothing after"
-                    " it was read."
+                    f"Line {number} was refused: {error}; what came before it ({before}) was produced, nothing after it"
+                    " was read."
                 ) from error
         writer.write(parsed)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tankstreams.cli.options import LogOption, pairs
-from tankstreams.cli.terminal import say
+from tankstreams.cli.terminal import counted, say
 from tankstreams.log.address import DEFAULT_LOG
 
 if TYPE_CHECKING:
@@ -78,4 +78,4 @@ def _summary(name: str, last: Progress | None) -> str:
     if last is None:
         return f"{name}: nothing to do, everything is committed already."
     skipped = f", {last.skipped:,} skipped" if last.skipped else ""
-    return f"{name}: {last.committed:,} records read and committed, {last.written:,} written{skipped}."
+    return f"{name}: {counted(last.committed, 'record')} read and committed, {last.written:,} written{skipped}."

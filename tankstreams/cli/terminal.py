@@ -6,12 +6,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-__all__ = ["is_terminal", "print_json", "print_table", "say"]
+__all__ = ["counted", "is_terminal", "print_json", "print_table", "say"]
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:
     """Whether ``stream`` (stdout by default) is a terminal."""
     return (sys.stdout if stream is None else stream).isatty()
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 record, 2,000 records."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def say(text: str) -> None:

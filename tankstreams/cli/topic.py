@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tankstreams.cli.options import JsonOption, LogOption, pairs
-from tankstreams.cli.terminal import is_terminal, print_json, print_table, say
+from tankstreams.cli.terminal import counted, is_terminal, print_json, print_table, say
 from tankstreams.errors import TopicExists, UsageError
 from tankstreams.log.address import DEFAULT_LOG
 
@@ -69,7 +69,7 @@ def create_command(
                 raise
             say(f"Topic {name} exists already.")
             return
-    say(f"Created topic {name} with {partitions} partition{'s' if partitions > 1 else ''}.")
+    say(f"Created topic {name} with {counted(partitions, 'partition')}.")
 
 
 @app.command("describe")
@@ -119,10 +119,10 @@ def delete_command(
         records = _row(opened.describe_topic(name))["records"]
         if not yes:
             if not is_terminal(sys.stdin):
-                raise UsageError(f"Deleting topic {name} destroys {records} records: add --yes to do it.")
-            typer.confirm(f"Delete topic {name} with its {records:,} records?", abort=True)
+                raise UsageError(f"Deleting topic {name} destroys {counted(records, 'record')}: add --yes to do it.")
+            typer.confirm(f"Delete topic {name} with its {counted(records, 'record')}?", abort=True)
         opened.delete_topic(name)
-    say(f"Deleted topic {name} with {records} records.")
+    say(f"Deleted topic {name} with {counted(records, 'record')}.")
 
 
 def _row(info: TopicInfo) -> dict[str, Any]:

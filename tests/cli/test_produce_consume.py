@@ -106,7 +106,7 @@ def test_a_bad_line_stops_with_its_number(tank: Tank, arguments: list[str], text
     result = tank("produce", "t", "--partitions", "1", *arguments, stdin=text)
     assert result.code == 1
     assert result.err.startswith(f"Error: {sentence}")
-    assert "1 records before it were produced" in result.err
+    assert "what came before it (1 record) was produced" in result.err
     assert len(records(tank)) == 1
 
 

@@ -204,7 +204,7 @@ def test_an_interrupt_commits_and_leaves(tank: Tank, tmp_path: Path) -> None:
     assert running.stdout.readline() == "x\n"
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=30)
-    assert (running.returncode, err) == (0, "app: 1 records read and committed, 0 written.\n")
+    assert (running.returncode, err) == (0, "app: 1 record read and committed, 0 written.\n")
     assert tank("run", "app.py", "--until-end").out == ""
 
 

@@ -40,7 +40,7 @@ def test_deleting_in_a_pipe_needs_yes(tank: Tank) -> None:
     tank("topic", "create", "t", "--partitions", "1")
     tank("produce", "t", stdin="a\n")
     result = tank("topic", "delete", "t")
-    assert (result.code, result.err) == (2, "Error: Deleting topic t destroys 1 records: add --yes to do it.\n")
+    assert (result.code, result.err) == (2, "Error: Deleting topic t destroys 1 record: add --yes to do it.\n")
     assert tank("topic", "list").out.startswith("t\t1\t1\t")
 
 
