@@ -78,9 +78,12 @@ def run_to_end(core: LogCore) -> None:
 
 def play(seed: int) -> None:
     """One seed: load, then run with power cuts at random operations, then run to the end and compare."""
-    undisturbed = open_core(SimulatedDisk())
+    calm = SimulatedDisk()
+    undisturbed = open_core(calm)
     load(undisturbed, Random(seed))
+    before = calm.operations
     run_to_end(undisturbed)
+    operations = calm.operations - before
     expected = contents(undisturbed)
 
     random = Random(seed)
@@ -88,7 +91,7 @@ def play(seed: int) -> None:
     core = open_core(disk)
     load(core, random)
     for _ in range(random.randint(1, 4)):
-        disk.cut_at = disk.operations + random.randint(1, 60)
+        disk.cut_at = disk.operations + random.randint(1, operations)
         try:
             if core is None:
                 core = open_core(disk)
@@ -110,7 +113,6 @@ def test_power_cuts_leave_every_update_exactly_once(block: int) -> None:
     for seed in range(block * 250, block * 250 + 250):
         try:
             play(seed)
-        except BaseException:
-            # Raised again: the seed is what is needed to play it once more.
-            print(f"seed {seed} failed: tests.crash.test_power_cut_runs.play({seed})")
+        except BaseException as error:  # raised again, with the seed that plays it once more
+            error.add_note(f"tests.crash.test_power_cut_runs.play({seed})")
             raise
