@@ -21,6 +21,7 @@ class RunDisplay:
     def __init__(self) -> None:
         self.last: RunProgress | None = None
         self._bar = _bar() if sys.stderr.isatty() else None
+        self._finishing = False
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -42,10 +43,18 @@ class RunDisplay:
         if now.restored and not now.read:
             self._bar.update(self._task, description="restoring", counts=f"{now.restored:,} entries")
             return
-        counts = f"{now.read:,} read, {now.written:,} written, {now.committed:,} committed"
+        counts = f"{now.read:,} read, {now.written:,} written"
         if now.skipped:
             counts += f", {now.skipped:,} skipped"
-        self._bar.update(self._task, description="running", completed=now.read, total=now.total, counts=counts)
+        if now.total is not None and now.read >= now.total and not self._finishing:
+            # All input is read; what the topology wrote to itself on the way is still to be worked off.
+            self._finishing = True
+            self._bar.remove_task(self._task)
+            self._task = self._bar.add_task("finishing", total=None, counts=counts)
+        elif self._finishing:
+            self._bar.update(self._task, counts=counts)
+        else:
+            self._bar.update(self._task, description="reading", completed=now.read, total=now.total, counts=counts)
 
 
 class BytesProgress:
