@@ -53,15 +53,14 @@ def run_command(
     """
     from tankstreams.cli.loading import load_topology
     from tankstreams.cli.progress import RunDisplay
-    from tankstreams.runtime.configuration import configured, variable_of
+    from tankstreams.runtime.configuration import variable_of
     from tankstreams.runtime.run import run
 
     topology = load_topology(module)
     overrides = pairs(set_, "--set")
     topology.settings.override(overrides)  # says what is wrong with them
-    # Into the environment, where they come before what is there: whoever runs the topology reads it from there.
+    # Whoever runs the topology reads its settings from the environment.
     os.environ.update({variable_of(key): value for key, value in overrides.items()})
-    topology = configured(topology)
     with RunDisplay() as display:
         run(
             topology,

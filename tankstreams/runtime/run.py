@@ -18,6 +18,7 @@ from tankstreams.log.clock import SystemClock
 from tankstreams.log.fetch import FetchRequest
 from tankstreams.log.records import TopicPartition
 from tankstreams.runtime.assembly import Assembly, Restoring
+from tankstreams.runtime.configuration import configured
 from tankstreams.runtime.layout import Layout, external_topics, lay_out
 from tankstreams.runtime.progress import Progress
 from tankstreams.runtime.task import Task
@@ -82,6 +83,7 @@ class _Stop:
 async def _run_until(
     topology: Topology, stop: _Stop, *, log: str, until_end: bool, create_topics: bool, progress: OnProgress | None
 ) -> None:
+    topology = configured(topology)
     topology.check()
     async with open_log(log) as opened:
         await run_on(
