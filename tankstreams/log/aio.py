@@ -10,26 +10,30 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import anyio
-from anyio import to_thread
 
 from tankstreams.log.address import DEFAULT_LOG
-from tankstreams.log.clock import Clock, SystemClock
 from tankstreams.log.commit import Commit, CommitResult, TaskState
 from tankstreams.log.core import LogCore
 from tankstreams.log.fetch import Fetched, FetchRequest, Start
 from tankstreams.log.opening import make_core
-from tankstreams.log.produce import HeadersLike, Produced, TypedTopic, name_of, produce_on, sources_of
+from tankstreams.log.produce import (
+    HeadersLike,
+    Produced,
+    TypedTopic,
+    create_topic_on,
+    name_of,
+    produce_on,
+    sources_of,
+)
 from tankstreams.log.reading import Reading, answers, resumed
 from tankstreams.log.records import Records, TopicPartition
 from tankstreams.log.settings import Durability
 from tankstreams.log.topic import TopicInfo
 
 __all__ = ["AsyncLog", "open_log"]
-
-SYSTEM_CLOCK: Final = SystemClock()
 
 R = TypeVar("R")
 
@@ -52,36 +56,34 @@ async def open_log(
     forget = core.add_append_listener(opened.wake)
     try:
         await _in_thread(core.start)
-        try:
-            yield opened
-        finally:
-            with anyio.CancelScope(shield=True):
-                await _in_thread(core.stop)
+        yield opened
     finally:
         forget()
+        await _in_thread(core.stop)  # also when opening was cancelled, or failed: then it has nothing to do
 
 
 class AsyncLog:
     """An open log; get one from `open_log`. May be used by many tasks of one event loop at a time.
 
-    A task that is cancelled while it waits for an acknowledgement does not undo its commit: the write goes on in its
-    thread and its outcome is unknown to that task.
+    A call that has begun is not cut short: a task that is cancelled during one is cancelled when it is done. What a
+    cancelled task was writing may be in the log.
     """
 
-    def __init__(self, core: LogCore, loop: asyncio.AbstractEventLoop, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, core: LogCore, loop: asyncio.AbstractEventLoop) -> None:
         self._core = core
         self._loop = loop
-        self._clock = clock
         self._appended = asyncio.Event()
         self._waiting = 0
         self._batches = 0
 
     async def create_topic(
-        self, name: str, *, partitions: int = 1, config: Mapping[str, str | int] | None = None
+        self, topic: str | TypedTopic, *, partitions: int | None = None, config: Mapping[str, str | int] | None = None
     ) -> TopicInfo:
-        """Create a topic; raises `TopicExists`, `InvalidTopicName`, `ConfigError`."""
-        core = self._core
-        return await _in_thread(lambda: core.settle(core.submit_create_topic(name, partitions, config or {})))
+        """Create a topic; raises `TopicExists`, `InvalidTopicName`, `ConfigError`.
+
+        ``partitions`` (1) and ``config`` (nothing) are by default what a declared `Topic` says.
+        """
+        return await _in_thread(partial(create_topic_on, self._core, topic, partitions, config))
 
     async def delete_topic(self, topic: str | TypedTopic) -> None:
         """Delete a topic and everything in it; raises `TopicNotFound`."""
@@ -122,7 +124,7 @@ class AsyncLog:
             topic,
             values,
             keys=keys,
-            timestamps=self._clock.now_ms() if timestamps is None else timestamps,
+            timestamps=timestamps,
             headers=headers,
             partition=partition,
             null_partition=self._batches,
@@ -197,5 +199,15 @@ class AsyncLog:
 
 
 async def _in_thread(call: Callable[[], R]) -> R:
-    """Run ``call`` in a thread and return what it gave; once begun it is not cancelled."""
-    return await to_thread.run_sync(call)
+    """Run ``call`` in a thread and return what it gave; a cancellation waits until it is done."""
+    future = asyncio.get_running_loop().run_in_executor(None, call)
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):  # against anyio's own cancellation; what comes from asyncio is kept below
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return future.result()

@@ -12,6 +12,7 @@ from tankstreams.log.commit import Append, Commit, Committed
 from tankstreams.log.core import LogCore
 from tankstreams.log.partitioner import partition_of
 from tankstreams.log.records import Headers, TopicPartition
+from tankstreams.log.topic import TopicInfo
 
 __all__ = [
     "HeadersLike",
@@ -19,6 +20,7 @@ __all__ = [
     "Produce",
     "Produced",
     "TypedTopic",
+    "create_topic_on",
     "name_of",
     "produce_on",
     "sources_of",
@@ -39,6 +41,12 @@ class TypedTopic(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def partitions(self) -> int | None: ...
+
+    @property
+    def config(self) -> Mapping[str, str | int]: ...
 
     def encode_keys(self, keys: Sequence[Any]) -> list[bytes | None]: ...
 
@@ -78,7 +86,7 @@ class Produce:
         """Check and encode what the user gave.
 
         ``timestamps`` and ``headers`` are one for all records, or one each. Raises `RecordRefused` when the columns
-        differ in length or hold what cannot be encoded.
+        differ in length or hold what cannot be encoded, `EncodeError` for what a declared type does not fit.
         """
         if isinstance(values, str | bytes):
             raise RecordRefused(
@@ -148,7 +156,7 @@ def produce_on(
     values: Iterable[Any],
     *,
     keys: Iterable[Any] | None,
-    timestamps: Sequence[int] | int,
+    timestamps: Sequence[int] | int | None,
     headers: Sequence[HeadersLike] | HeadersLike | None,
     partition: int | None,
     null_partition: int,
@@ -157,7 +165,8 @@ def produce_on(
 
     ``null_partition`` (modulo the partitions) takes the records without a key. No values: nothing is written.
     """
-    produce = Produce.of(topic, values, keys=keys, timestamps=timestamps, headers=headers, partition=partition)
+    times = core.clock.now_ms() if timestamps is None else timestamps
+    produce = Produce.of(topic, values, keys=keys, timestamps=times, headers=headers, partition=partition)
     partitions = len(core.describe_topic(produce.topic).partitions)
     commit = produce.commit(partitions, null_partition) if produce.values else Commit()
     if not commit.appends:
@@ -166,6 +175,15 @@ def produce_on(
     if not isinstance(result, Committed):  # a commit without tasks has nothing that could be fenced
         raise AssertionError(f"a produce was answered with {result}")
     return produce.produced(commit, result)
+
+
+def create_topic_on(
+    core: LogCore, topic: str | TypedTopic, partitions: int | None, config: Mapping[str, str | int] | None
+) -> TopicInfo:
+    """Create a topic as asked for, else as it is declared, and return it when it is durable; blocks."""
+    declared, settings = (None, {}) if isinstance(topic, str) else (topic.partitions, topic.config)
+    count = partitions if partitions is not None else declared or 1
+    return core.settle(core.submit_create_topic(name_of(topic), count, settings if config is None else config))
 
 
 def sources_of(core: LogCore, topic: str | TypedTopic, partitions: Sequence[int] | None) -> list[TopicPartition]:

@@ -6,23 +6,28 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 from tankstreams.log.address import DEFAULT_LOG
-from tankstreams.log.clock import Clock, SystemClock
 from tankstreams.log.commit import Commit, CommitResult, TaskState
 from tankstreams.log.core import LogCore
 from tankstreams.log.fetch import Fetched, FetchRequest, Start
 from tankstreams.log.opening import make_core
-from tankstreams.log.produce import HeadersLike, Produced, TypedTopic, name_of, produce_on, sources_of
+from tankstreams.log.produce import (
+    HeadersLike,
+    Produced,
+    TypedTopic,
+    create_topic_on,
+    name_of,
+    produce_on,
+    sources_of,
+)
 from tankstreams.log.reading import Reading, answers, resumed
 from tankstreams.log.records import Records, TopicPartition
 from tankstreams.log.settings import Durability
 from tankstreams.log.topic import TopicInfo
 
 __all__ = ["SyncLog", "open_log_sync"]
-
-SYSTEM_CLOCK: Final = SystemClock()
 
 
 @contextmanager
@@ -38,29 +43,29 @@ def open_log_sync(
     forget = core.add_append_listener(opened.wake)
     try:
         core.start()
-        try:
-            yield opened
-        finally:
-            core.stop()
+        yield opened
     finally:
         forget()
+        core.stop()
 
 
 class SyncLog:
     """An open log; get one from `open_log_sync`. May be used by many threads at a time."""
 
-    def __init__(self, core: LogCore, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, core: LogCore) -> None:
         self._core = core
-        self._clock = clock
         self._appended = threading.Condition()
         self._appends = 0
         self._batches = 0
 
     def create_topic(
-        self, name: str, *, partitions: int = 1, config: Mapping[str, str | int] | None = None
+        self, topic: str | TypedTopic, *, partitions: int | None = None, config: Mapping[str, str | int] | None = None
     ) -> TopicInfo:
-        """Create a topic; raises `TopicExists`, `InvalidTopicName`, `ConfigError`."""
-        return self._core.settle(self._core.submit_create_topic(name, partitions, config or {}))
+        """Create a topic; raises `TopicExists`, `InvalidTopicName`, `ConfigError`.
+
+        ``partitions`` (1) and ``config`` (nothing) are by default what a declared `Topic` says.
+        """
+        return create_topic_on(self._core, topic, partitions, config)
 
     def delete_topic(self, topic: str | TypedTopic) -> None:
         """Delete a topic and everything in it; raises `TopicNotFound`."""
@@ -91,7 +96,7 @@ class SyncLog:
             topic,
             values,
             keys=keys,
-            timestamps=self._clock.now_ms() if timestamps is None else timestamps,
+            timestamps=timestamps,
             headers=headers,
             partition=partition,
             null_partition=self._batches,

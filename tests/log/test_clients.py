@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
+import anyio.lowlevel
 import pytest
 
 import tankstreams as ts
@@ -278,3 +279,47 @@ def test_closing_waits_for_what_was_begun(tmp_path: Path) -> None:
     asyncio.run(scenario())
     with ts.open_log_sync(f"{tmp_path}/log") as log:
         assert len(values_of(log, "t")) in (0, 1000)
+
+
+def test_a_declared_topic_is_created_as_it_says(tmp_path: Path) -> None:
+    """Partitions and configuration come from the declaration, unless the call says otherwise."""
+    topic = ts.Topic("t", partitions=3, config={"retention_ms": "7d"})
+    with ts.open_log_sync(f"{tmp_path}/log") as log:
+        created = log.create_topic(topic)
+        assert (len(created.partitions), created.config["retention_ms"]) == (3, 7 * 86_400_000)
+        log.delete_topic(topic)
+        assert len(log.create_topic(topic, partitions=1).partitions) == 1
+
+
+def test_a_cancelled_opening_gives_the_directory_back(tmp_path: Path) -> None:
+    """A task that is cancelled while the log opens leaves nothing locked."""
+
+    async def opening() -> None:
+        async with ts.open_log(f"{tmp_path}/log"):
+            await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        for steps in range(4):
+            task = asyncio.create_task(opening())
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        async with ts.open_log(f"{tmp_path}/log") as log:
+            assert await log.topics() == []
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_commit_is_done_when_the_cancellation_arrives(tmp_path: Path) -> None:
+    """A timeout around a produce that has begun ends it after its acknowledgement, not in the middle."""
+
+    async def scenario() -> None:
+        async with fresh(tmp_path) as log:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await log.produce("t", ["a"] * 1000)
+            assert await log.offsets([TopicPartition("t", 0)], "end") == {TopicPartition("t", 0): 1000}
+
+    asyncio.run(scenario())
