@@ -49,7 +49,8 @@ class Input:
         self.position = position
         self.next_offset = position
         self.drained = False
-        self._batches: deque[Prepared] = deque()
+        self._batches: deque[Batch] = deque()
+        self._head: Prepared | None = None
         self._row = 0
 
     def offer(self, records: Sequence[Records], next_offset: int, *, drained: bool) -> int:
@@ -57,13 +58,23 @@ class Input:
         count = 0
         for columns in records:
             if len(columns):
-                batch = Batch(self.source, columns)
-                seen = [(reader, reader.decode(batch)) for reader in self.readers]
-                self._batches.append(Prepared(batch, seen, seen[0][1].run.times))
+                self._batches.append(Batch(self.source, columns))
                 count += len(columns)
         self.next_offset = next_offset
         self.drained = drained
         return count
+
+    def prepare(self, batch: Batch) -> Prepared:
+        """Decode a batch for every reader."""
+        seen = [(reader, reader.decode(batch)) for reader in self.readers]
+        return Prepared(batch, seen, seen[0][1].run.times)
+
+    @property
+    def head(self) -> Prepared:
+        """The first batch in hand, decoded only now: what is decoded and not yet run costs memory and collections."""
+        if self._head is None:
+            self._head = self.prepare(self._batches[0])
+        return self._head
 
     @property
     def waiting(self) -> bool:
@@ -73,11 +84,11 @@ class Input:
     @property
     def head_time(self) -> int:
         """The event time of the next record in hand."""
-        return self._batches[0].times[self._row]
+        return self.head.times[self._row]
 
     def cut(self, limit: int | None, *, inclusive: bool, rows: int) -> Segment:
         """Return the next rows of the first batch, up to ``rows``, while their times are below ``limit``."""
-        first = self._batches[0]
+        first = self.head
         start, stop = self._row, min(len(first), self._row + rows)
         if limit is not None:
             stop = _first_above(first.times, limit if inclusive else limit - 1, start, stop)
@@ -87,6 +98,7 @@ class Input:
         """The segment's rows were taken."""
         if segment.stop == len(segment.prepared):
             self._batches.popleft()
+            self._head = None
             self._row = 0
         else:
             self._row = segment.stop

@@ -12,7 +12,7 @@ from typing import Final
 
 from tankstreams.errors import ProcessingError
 from tankstreams.log.records import Records, TopicPartition
-from tankstreams.runtime.columns import Columns
+from tankstreams.runtime.columns import Batch, Columns
 from tankstreams.runtime.failure import StepFailed, processing_error
 from tankstreams.runtime.inputs import Input, Prepared, Segment, next_segment
 from tankstreams.runtime.operators.sources import SourceOperator
@@ -57,7 +57,7 @@ class Task:
         self._one_by_one = one_by_one
         self.column_rows_min = column_rows_min
         self._by_source = {entry.source: entry for entry in inputs}
-        self._ran: list[Segment] = []
+        self._ran: list[tuple[Input, Batch, int, int]] = []
         self._positions = {entry.source: entry.position for entry in inputs}
         self._committed = dict(self._positions)
         self.skipped = 0
@@ -113,7 +113,7 @@ class Task:
     def _took(self, segment: Segment) -> None:
         segment.input.advance(segment)
         self._positions[segment.input.source] = segment.input.position
-        self._ran.append(segment)
+        self._ran.append((segment.input, segment.prepared.batch, segment.start, segment.stop))
 
     def _run_up_to(self, segment: Segment, failed: StepFailed) -> None:
         """Discard what was done since the last commit, run the same again up to the failing record.
@@ -124,8 +124,8 @@ class Task:
         while True:
             self._discard()
             try:
-                for earlier in self._ran:
-                    self._run(earlier)
+                for entry, batch, start, stop in self._ran:
+                    self._run(Segment(entry, entry.prepare(batch), start, stop))
             except StepFailed as sooner:
                 self._discard()
                 self._ran.clear()

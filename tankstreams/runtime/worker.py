@@ -17,6 +17,7 @@ from tankstreams.log.clock import Clock
 from tankstreams.log.commit import Append, Commit, CommitResult, Fenced, TaskCommit
 from tankstreams.log.fetch import Fetched, FetchRequest, Start
 from tankstreams.log.records import Records, TopicPartition
+from tankstreams.runtime.collector import collector_held
 from tankstreams.runtime.output import Output
 from tankstreams.runtime.progress import Progress
 from tankstreams.runtime.task import SEGMENT_ROWS_MAX, Task
@@ -114,7 +115,7 @@ class Worker:
         """Let every task take what it has, in turn, committing when it is due; return the records taken."""
         total = 0
         for task in self._tasks:
-            while not self._stopped() and (count := task.step(SEGMENT_ROWS_MAX)):
+            while not self._stopped() and (count := _step(task)):
                 total += count
                 if self._since is None:
                     self._since = self._clock.monotonic()
@@ -214,6 +215,11 @@ class Worker:
         """Whether what is left feeds itself: a loop through internal topics, where nobody is done first."""
         left = [task for task in self._tasks if task.name not in done]
         return all(any(entry.source not in (self._ends or {}) for entry in task.inputs) for task in left)
+
+
+def _step(task: Task) -> int:
+    with collector_held():
+        return task.step(SEGMENT_ROWS_MAX)
 
 
 def _before(columns: Records, end: int) -> Records:
