@@ -234,14 +234,22 @@ class LogCore:
         What is wrong with one partition is in its `Fetched.error`. Raises `TopicNotFound`, `PartitionNotFound`.
         """
         views = self._views(list(request.starts))
-        return {
+        got = {
             source: fetch_from(views[source], start, request.max_bytes)
             for source, start in request.starts.items()
         }
+        if any(fetched.error is not None for fetched in got.values()):
+            self._views(list(request.starts))  # a topic that was deleted meanwhile is not found, rather than damaged
+        return got
 
     def offsets_at(self, partitions: Sequence[TopicPartition], start: Start) -> dict[TopicPartition, int]:
         """Return the offset that ``start`` means in each partition now; raises `TopicNotFound`, `PartitionNotFound`."""
-        return {source: resolve_start(view, start) for source, view in self._views(partitions).items()}
+        views = self._views(partitions)
+        try:
+            return {source: resolve_start(view, start) for source, view in views.items()}
+        except LogError:
+            self._views(partitions)  # as in `fetch`
+            raise
 
     def task_states(self, group: str) -> dict[str, TaskState]:
         """Return what is stored for the tasks of a group; empty for a group that never owned any."""

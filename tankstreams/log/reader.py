@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from tankstreams.errors import DamagedBundle, LogError, OffsetOutOfRange, UnknownFormat
+from tankstreams.errors import DamagedBundle, DiskError, LogError, OffsetOutOfRange, UnknownFormat
 from tankstreams.log.bundle import BadBundle, decode, read_header
 from tankstreams.log.fetch import AtTime, Fetched, Start
 from tankstreams.log.partition import PartitionFiles
@@ -18,7 +18,8 @@ __all__ = ["View", "fetch_from", "resolve_start"]
 class View:
     """A partition as it was at one moment.
 
-    What lies below ``readable`` can be read; that is the high watermark, unless ``error`` says why it is less.
+    What lies below ``readable`` can be read. That is the high watermark, unless the partition lost records; ``error``
+    says so, or that the whole log is read-only and perhaps holds more than it shows.
     """
 
     source: TopicPartition
@@ -40,7 +41,11 @@ def resolve_start(view: View, start: Start) -> int:
         case AtTime(timestamp_ms):
             if view.readable <= view.log_start:
                 return view.high_watermark
-            return max(view.log_start, view.files.offset_at_time(timestamp_ms, view.readable))
+            try:
+                found = view.files.offset_at_time(timestamp_ms, view.readable)
+            except FileNotFoundError as error:
+                raise DiskError(f"A segment of {view.source} is missing ({error.filename}): look at the disk.") from error
+            return max(view.log_start, found)
         case int(offset):
             return offset
 
@@ -56,7 +61,8 @@ def fetch_from(view: View, start: Start, max_bytes: int) -> Fetched:
         bounds = OffsetOutOfRange(topic, partition, offset, view.log_start, view.high_watermark)
         return _answer(view, [], offset, bounds)
     if offset >= view.readable:
-        return _answer(view, [], offset, view.error)
+        hidden = offset < view.high_watermark or view.readable == view.high_watermark
+        return _answer(view, [], offset, view.error if hidden else None)
     records: list[Records] = []
     try:
         bundles, _ = view.files.read(offset, max_bytes, view.readable)

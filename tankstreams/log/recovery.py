@@ -36,14 +36,15 @@ def recover(directory: str, *, disk: Disk, log_id: int, storage: Storage, journa
 
     A crash in here changes nothing that the next recovery reads. Raises `DamagedLog` when there is no state at all.
     """
-    checkpoint = load_checkpoint(disk, directory) or _first_checkpoint(disk, directory, log_id)
+    found = load_checkpoint(disk, directory)
+    checkpoint = _first_checkpoint(disk, directory, log_id) if found is None else found
     if checkpoint.log_id != log_id:
         raise DamagedLog(
             f"The checkpoint in {directory} is of log {checkpoint.log_id:016x} and meta.json of log {log_id:016x}: put"
             " back the files of one log."
         )
     try:
-        replay, state = _read(disk, directory, checkpoint)
+        replay, state = _read(disk, directory, checkpoint, new=found is None)
     except DamagedLog as error:
         return _read_only(checkpoint, storage, error)
     damage = dict(checkpoint.damage)
@@ -74,7 +75,7 @@ def recover(directory: str, *, disk: Disk, log_id: int, storage: Storage, journa
 
 
 def _first_checkpoint(disk: Disk, directory: str, log_id: int) -> Checkpoint:
-    """Return the checkpoint of a log that never had one; raises `DamagedLog` when it had and lost it."""
+    """Return the checkpoint of a log that never had one, and so no groups in its journal; raises `DamagedLog` when it had and lost it."""
     path = f"{directory}/journal"
     used = any(_size(disk, journal_path(path, number)) > JOURNAL_HEADER_BYTES for number in journal_numbers(disk, path))
     if used or disk.listdir(f"{directory}/topics"):
@@ -93,11 +94,11 @@ def _size(disk: Disk, path: str) -> int:
         file.close()
 
 
-def _read(disk: Disk, directory: str, checkpoint: Checkpoint) -> tuple[Replay, State]:
+def _read(disk: Disk, directory: str, checkpoint: Checkpoint, *, new: bool) -> tuple[Replay, State]:
     state = State.restore(checkpoint.state)
     path = f"{directory}/journal"
-    if checkpoint.journal == 1 and not state.epoch and not journal_numbers(disk, path):
-        return Replay((), (), None), state  # a log that was never started
+    if new:
+        return Replay((), (), None), state
     replay = read_replay(
         disk, path, log_id=checkpoint.log_id, first_number=checkpoint.journal, sequence=state.sequence
     )
