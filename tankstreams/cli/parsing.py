@@ -210,9 +210,15 @@ def csv_rows(lines: Iterator[str], types: Mapping[str, str]) -> Iterator[tuple[i
     Fields are strings and null where empty; with a type they are converted, and ``str`` keeps an empty one.
     """
     reader = csv.reader(lines, strict=True)
-    heading = next(reader, None)
-    if heading is None:
+    try:
+        heading = next(reader)
+    except StopIteration:
         return
+    except (csv.Error, UnicodeDecodeError) as error:
+        yield 1, BadLine(f"it is not CSV ({error})")
+        return
+    if len(set(heading)) < len(heading):
+        raise UsageError(f"The heading has a field twice: {', '.join(heading)}.")
     unknown = [name for name in types if name not in heading]
     if unknown:
         raise UsageError(f"--types names {unknown[0]!r} and the heading has {', '.join(heading)}.")
@@ -221,8 +227,8 @@ def csv_rows(lines: Iterator[str], types: Mapping[str, str]) -> Iterator[tuple[i
             row = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
-            yield reader.line_num, BadLine(f"it is not CSV ({error})")
+        except (csv.Error, UnicodeDecodeError) as error:
+            yield reader.line_num + isinstance(error, UnicodeDecodeError), BadLine(f"it is not CSV ({error})")
             return
         if row:
             yield reader.line_num, _typed_row(heading, row, types)

@@ -143,7 +143,8 @@ def _write_all(source: BinaryIO, format: str, fields: Fields, types: dict[str, s
             try:
                 if isinstance(given, BadLine):
                     raise given
-                parsed.append(parse(given))
+                if format == "value" or given:  # an empty line is an empty value, and no JSON
+                    parsed.append(parse(given))
             except BadLine as error:
                 writer.write(parsed)
                 before = counted(writer.count, "record")
@@ -171,7 +172,7 @@ def _csv_batches(source: BinaryIO, types: dict[str, str]) -> Iterator[list[tuple
 
     from tankstreams.cli.parsing import csv_rows
 
-    rows = csv_rows((line.decode("utf-8-sig", errors="surrogateescape") for line in source), types)
+    rows = csv_rows((line.decode("utf-8-sig") for line in source), types)
     while batch := list(islice(rows, CSV_ROWS)):
         yield [(number, row) for number, row in batch]
 

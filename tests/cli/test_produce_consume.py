@@ -78,6 +78,18 @@ def test_times_come_from_a_field_or_are_given(tank: Tank) -> None:
     assert [row["timestamp"] for row in records(tank)] == [5, 7, 1000]
 
 
+def test_empty_lines_are_no_json(tank: Tank) -> None:
+    """Between JSON lines they are passed over; an empty CSV makes nothing."""
+    tank("produce", "t", "--partitions", "1", "--format", "json", stdin="{}\n\n[]\n\n")
+    assert tank("produce", "t", "--format", "csv", stdin="").err == "Produced 0 records to t.\n"
+    assert tank("consume", "t", "-e").out == "{}\n[]\n"
+
+
+def test_a_field_twice_in_a_heading_is_refused(tank: Tank) -> None:
+    """One of them would be lost."""
+    assert tank("produce", "t", "--partitions", "1", "--format", "csv", stdin="a,a\n1,2\n").code == 2
+
+
 def test_tombstones_and_headers_are_written(tank: Tank) -> None:
     """A line is the key of a null value; -H goes on every record."""
     tank("produce", "t", "--partitions", "1", "--tombstone", "-H", "why=gdpr", stdin="ann\n")
@@ -93,6 +105,8 @@ def test_tombstones_and_headers_are_written(tank: Tank) -> None:
         (["--key-separator", ":"], "a:1\nb\n", "Line 2 was refused: it has no key separator ':'"),
         (["--format", "record"], '{"value":"a"}\n{"key":"a"}\n', "Line 2 was refused: it has neither value nor"),
         (["--format", "csv", "--types", "n=int"], "n\n1\nx\n", "Line 3 was refused: its n 'x' is not of type int"),
+        (["--format", "csv"], b"n\n1\n\xff\n", "Line 3 was refused: it is not CSV ('utf-8' codec"),
+        (["--format", "csv"], 'n\n1\n"2\n', "Line 3 was refused: it is not CSV (unexpected end of data)"),
         (["--format", "csv"], "n\n1\n1,2\n", "Line 3 was refused: it has 2 fields and the heading 1"),
         (
             ["--format", "json", "--timestamp", "at"],
@@ -101,7 +115,7 @@ def test_tombstones_and_headers_are_written(tank: Tank) -> None:
         ),
     ],
 )
-def test_a_bad_line_stops_with_its_number(tank: Tank, arguments: list[str], text: str, sentence: str) -> None:
+def test_a_bad_line_stops_with_its_number(tank: Tank, arguments: list[str], text: str | bytes, sentence: str) -> None:
     """Exit code 1; what came before the line is produced, and the sentence says so."""
     result = tank("produce", "t", "--partitions", "1", *arguments, stdin=text)
     assert result.code == 1
@@ -156,6 +170,7 @@ def test_consume_starts_and_stops_where_it_is_told(tank: Tank) -> None:
     tank("produce", "t", "--timestamp", "2021-01-01T00:00Z", stdin="c\nd\n")
     assert tank("consume", "t", "-e", "--from", "1").out == "b\nc\nd\n"
     assert tank("consume", "t", "-e", "--from", "2020-06-01T00:00Z").out == "c\nd\n"
+    assert tank("consume", "t", "-e", "--from", "-1h").out == ""
     assert tank("consume", "t", "--limit", "3").out == "a\nb\nc\n"
     assert tank("consume", "t", "-e", "--from", "end").out == ""
     assert tank("consume", "t", "-e", "-p", "0", "-n", "0").out == ""
