@@ -186,6 +186,21 @@ def test_consume_refuses_what_it_cannot_read(tank: Tank) -> None:
     assert (result.code, "out of range" in result.err) == (1, True)
 
 
+def test_a_damaged_bundle_is_said_with_its_offsets(tank: Tank, tmp_path: Path) -> None:
+    """What lies before it is printed; the sentence names topic, partition, offsets and where to go on."""
+    for text in ("a\nb\n", "c\nd\n", "e\n"):
+        tank("produce", "t", "--partitions", "1", stdin=text)
+    (segment,) = (tmp_path / "tank-data" / "topics").glob("*/0/*.log")
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    segment.write_bytes(data)
+    result = tank("consume", "t", "-e")
+    assert (result.code, result.out) == (1, "a\nb\n")
+    assert result.err.startswith("Error: t[0] is damaged from offset 2 to 4 (exclusive)")
+    assert result.err.count("\n") == 1
+    assert tank("consume", "t", "-e", "--from", "4").out == "e\n"
+
+
 def test_a_table_shows_one_record_a_line(tank: Tank) -> None:
     """Control characters are shown, nulls named."""
     with ts.open_log_sync() as log:
