@@ -27,7 +27,8 @@ def payloads(count: int, keys: int = 10_000) -> tuple[list[bytes], list[bytes], 
 def pair(ours: Callable[[], float], bound: Callable[[], float], repeats: int) -> tuple[list[float], list[float]]:
     """Return what each measured (a rate: higher is better) over ``repeats`` turns, after one that does not count."""
     ours(), bound()
-    mine, theirs = [], []
+    mine: list[float] = []
+    theirs: list[float] = []
     for turn in range(repeats):
         for measured, call in ((mine, ours), (theirs, bound)) if turn % 2 else ((theirs, bound), (mine, ours)):
             measured.append(call())

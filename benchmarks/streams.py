@@ -60,7 +60,8 @@ def counting() -> ts.Topology:
 
 def fetched(log: ts.SyncLog) -> list[Records]:
     """Return all input, bundle by bundle."""
-    source, at, found = TopicPartition("events", 0), 0, []
+    source, at = TopicPartition("events", 0), 0
+    found: list[Records] = []
     while True:
         got = log.fetch(FetchRequest({source: at}, max_bytes=4 << 20))[source]
         found += got.records

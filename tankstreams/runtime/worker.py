@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from tankstreams.errors import FencedError
-from tankstreams.log import bundle
 from tankstreams.log.clock import Clock
 from tankstreams.log.commit import Append, Commit, CommitResult, Fenced, TaskCommit
 from tankstreams.log.fetch import Fetched, FetchRequest, Start
 from tankstreams.log.records import Records, TopicPartition
+from tankstreams.runtime.bundling import appends_of
 from tankstreams.runtime.collector import collector_held
-from tankstreams.runtime.output import Output
 from tankstreams.runtime.progress import Progress
 from tankstreams.runtime.task import SEGMENT_ROWS_MAX, Task
 
@@ -165,9 +164,8 @@ class Worker:
         appends: list[Append] = []
         written = 0
         for task in dirty:
-            for output in task.outputs.values():
-                written += len(output)
-                appends.extend(bundles_of(output))
+            written += task.pending_records
+            appends.extend(appends_of(task.outputs.values()))
         commit = Commit(
             appends,
             [TaskCommit(self._group, task.name, task.epoch, task.number + 1, task.positions()) for task in dirty],
@@ -234,12 +232,3 @@ def _before(columns: Records, end: int) -> Records:
         columns.values[:count],
         None if columns.headers is None else columns.headers[:count],
     )
-
-
-def bundles_of(output: Output) -> list[Append]:
-    """Encode what an output holds, as many bundles as the limits ask for."""
-    appends = []
-    for columns in output.partitioned():
-        for keys, values, times, headers in bundle.split(columns.keys, columns.values, columns.times, columns.headers):
-            appends.append(Append(output.topic, columns.partition, bundle.encode(keys, values, times, headers)))
-    return appends

@@ -20,8 +20,6 @@ PAGE_BYTES: Final = 4096
 SECTOR_BYTES: Final = 512
 _NUMBERS: Final = count()
 
-_NUMBERS: Final = count(1)
-
 
 class PowerCut(BaseException):
     """The power went at this operation; nothing works until `SimulatedDisk.crash` gives the disk after it.

@@ -195,9 +195,10 @@ class AggregateOperator(_StatefulOperator):
                 entry = (1, time)
             else:
                 count, latest = entry
-                if type(count) is bytes:
-                    count = self.codec.decode(count)
-                entry = (count + 1, time if time > latest else latest)
+                try:
+                    entry = (count + 1, time if time > latest else latest)
+                except TypeError:  # as the changelog has it
+                    entry = (self.codec.decode(count) + 1, time if time > latest else latest)
             overlay[key] = entry
             append(entry)
         counts, times = zip(*entries, strict=True)
