@@ -6,6 +6,8 @@ import json
 import os
 from typing import Final
 
+from crc32c import crc32c
+
 from tankstreams.errors import DirectoryError, UnknownFormat
 from tankstreams.log.checkpoint import load_checkpoint
 from tankstreams.log.disk import Disk
@@ -48,10 +50,13 @@ def _read(disk: Disk, directory: str) -> int | None:
     try:
         found = json.loads(file.read_at(0, file.size()))
         version, log_id = found["format"], int(found["log_id"], 16)
+        sound = found["check"] == _check(version, log_id)
     except (ValueError, KeyError, TypeError):
         return None
     finally:
         file.close()
+    if not sound:
+        return None
     if version != FORMAT:
         raise UnknownFormat(
             f"{directory} has layout {version} and this release knows layout {FORMAT}: use the release that wrote it,"
@@ -61,7 +66,8 @@ def _read(disk: Disk, directory: str) -> int | None:
 
 
 def _write(disk: Disk, directory: str, log_id: int) -> None:
-    data = json.dumps({"format": FORMAT, "log_id": f"{log_id:016x}"}).encode() + b"\n"
+    about = {"format": FORMAT, "log_id": f"{log_id:016x}", "check": _check(FORMAT, log_id)}
+    data = json.dumps(about).encode() + b"\n"
     new = f"{directory}/{NAME}.new"
     disk.unlink(new)
     file = disk.open(new, write=True, create=True)
@@ -72,3 +78,8 @@ def _write(disk: Disk, directory: str, log_id: int) -> None:
         file.close()
     disk.rename(new, f"{directory}/{NAME}")
     disk.sync_dir(directory)
+
+
+def _check(version: object, log_id: int) -> str:
+    """Return the checksum of the other fields: a flipped bit may leave a digit that is as good as the right one."""
+    return f"{crc32c(f'{version} {log_id:016x}'.encode()):08x}"

@@ -41,9 +41,10 @@ class SegmentIndex:
     def add(self, base_offset: int, next_offset: int, length: int, max_timestamp: int) -> None:
         """A bundle of ``length`` bytes follows what is covered."""
         if not self._positions or self.covered - self._positions[-1] >= self._interval:
-            self._before.append(self.max_timestamp)
+            # In this order: a reader in another thread finds a place in one of the others and then its position.
             self._positions.append(self.covered)
             self._offsets.append(base_offset)
+            self._before.append(self.max_timestamp)
         self.covered += length
         self.next_offset = next_offset
         self.max_timestamp = max(self.max_timestamp, max_timestamp)

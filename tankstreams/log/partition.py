@@ -177,20 +177,22 @@ class PartitionFiles:
             if segments[number].base_offset >= up_to or offset >= up_to:
                 break
             following = segments[number + 1].base_offset if number + 1 < len(segments) else up_to
-            for data, header in self._read_segment(
-                segments[number], offset, max_bytes - taken, up_to, following, bundles
-            ):
+            read, whole = self._read_segment(segments[number], offset, max_bytes - taken, up_to, following, bundles)
+            for data, header in read:
                 bundles.append(data)
                 taken += len(data)
                 offset = header.next_offset
-            if taken >= max_bytes:
+            if taken >= max_bytes or not whole:
                 break
         return bundles, offset if bundles else max(offset, up_to)
 
     def _read_segment(
         self, segment: Segment, offset: int, max_bytes: int, up_to: int, following: int, before: list[bytes]
-    ) -> list[tuple[bytes, Header]]:
-        """Return bundles of one segment; damage after the first bundle just ends the list."""
+    ) -> tuple[list[tuple[bytes, Header]], bool]:
+        """Return bundles of one segment, and whether they go to its end, so that the next segment's may follow.
+
+        Damage after the first bundle just ends the list.
+        """
         read: list[tuple[bytes, Header]] = []
         taken = 0
         expected = offset
@@ -198,7 +200,7 @@ class PartitionFiles:
             file = self._disk.open(segment.path)
         except FileNotFoundError:
             if before:
-                return read
+                return read, False
             raise self._damaged(offset, following, f"{segment.path} is missing") from None
         try:
             start = segment.index().position_of(offset) if offset > segment.base_offset else 0
@@ -214,7 +216,7 @@ class PartitionFiles:
                     continue
                 if gap is not None and header.base_offset > expected:
                     if read or before:
-                        return read
+                        return read, False
                     raise self._damaged(expected, header.base_offset, gap.reason)
                 gap = None
                 if (
@@ -222,17 +224,19 @@ class PartitionFiles:
                     or (read and taken + header.total_length > max_bytes)
                     or (before and not read and header.total_length > max_bytes)
                 ):
-                    return read
+                    return read, False
                 read.append((file.read_at(found.position, header.total_length), header))
                 taken += header.total_length
                 expected = header.next_offset
                 if expected >= up_to or taken >= max_bytes:
-                    return read
-            if gap is not None and not read and not before and expected < following:
+                    return read, False
+            if gap is not None and expected < following:
+                if read or before:
+                    return read, False
                 raise self._damaged(expected, following, gap.reason)
         finally:
             file.close()
-        return read
+        return read, True
 
     def _damaged(self, start: int, end: int, reason: str) -> DamagedBundle:
         return DamagedBundle(self._topic, self._partition, start, end, reason)

@@ -65,7 +65,9 @@ def fetch_from(view: View, start: Start, max_bytes: int) -> Fetched:
         return _answer(view, [], offset, view.error if hidden else None)
     records: list[Records] = []
     try:
-        bundles, _ = view.files.read(offset, max_bytes, view.readable)
+        bundles, following = view.files.read(offset, max_bytes, view.readable)
+        if not bundles:
+            offset = following  # nothing is kept up to there
         for data in bundles:
             found = _decoded(view, data, offset)
             records.append(found)

@@ -6,6 +6,7 @@ behind damage it looks for the next header that is right.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -57,6 +58,7 @@ class Segment:
         self._topic_id = topic_id
         self._partition = partition
         self._interval = interval
+        self._lock = threading.Lock()
         self._index: SegmentIndex | None = None
         if size == 0:
             self._index = SegmentIndex(base_offset, interval)
@@ -69,19 +71,18 @@ class Segment:
 
     def index(self) -> SegmentIndex:
         """Return the index, loaded or rebuilt as far as the segment goes now."""
-        index = self._index
-        if index is None:
-            index = self._load_index()
-        size = self.size
-        if index.covered < size:
-            for found in self.walk(index.covered, size):
-                if isinstance(found, Gap):
-                    index.skip(found.end - found.position)
-                else:
-                    header = found.header
-                    index.add(header.base_offset, header.next_offset, header.total_length, header.max_timestamp)
-        self._index = index
-        return index
+        with self._lock:  # two readers that both extend it would add bundles twice
+            index = self._load_index() if self._index is None else self._index
+            size = self.size
+            if index.covered < size:
+                for found in self.walk(index.covered, size):
+                    if isinstance(found, Gap):
+                        index.skip(found.end - found.position)
+                    else:
+                        header = found.header
+                        index.add(header.base_offset, header.next_offset, header.total_length, header.max_timestamp)
+            self._index = index
+            return index
 
     def _load_index(self) -> SegmentIndex:
         try:

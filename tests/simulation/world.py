@@ -64,6 +64,15 @@ class World:
             self._core = self._start()
             self._check()
 
+    def quiet(self) -> SimulatedDisk:
+        """Work a little without trouble, let the log fall idle, and return its disk."""
+        for _ in range(10):
+            self._commit()
+        self._settle()
+        self.clock.advance(1_000)
+        self._core.tick()
+        return self._disk
+
     def _stop(self) -> None:
         self._heal()
         self._core.stop()
