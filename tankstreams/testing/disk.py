@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from itertools import count
 from random import Random
 from typing import Final
 
