@@ -132,9 +132,7 @@ class LogCore:
 
         return opened.writer.submit(decide)
 
-    def submit_create_topic(
-        self, name: str, partitions: int, config: Mapping[str, ConfigValue]
-    ) -> Pending[TopicInfo]:
+    def submit_create_topic(self, name: str, partitions: int, config: Mapping[str, ConfigValue]) -> Pending[TopicInfo]:
         """Create a topic; raises `TopicExists`, `InvalidTopicName`, `ConfigError`."""
 
         def decide(state: State) -> tuple[Item, Pending[TopicInfo]]:
@@ -234,10 +232,7 @@ class LogCore:
         What is wrong with one partition is in its `Fetched.error`. Raises `TopicNotFound`, `PartitionNotFound`.
         """
         views = self._views(list(request.starts))
-        got = {
-            source: fetch_from(views[source], start, request.max_bytes)
-            for source, start in request.starts.items()
-        }
+        got = {source: fetch_from(views[source], start, request.max_bytes) for source, start in request.starts.items()}
         if any(fetched.error is not None for fetched in got.values()):
             self._views(list(request.starts))  # a topic that was deleted meanwhile is not found, rather than damaged
         return got
@@ -315,7 +310,7 @@ class LogCore:
 
         def decide(state: State) -> tuple[Item, Pending[None]]:
             pending: Pending[None] = Pending(None)
-            return Item(pending, StartEntry(state.epoch + 1, self.clock.now_ms()), must_sync=True), pending
+            return Item(pending, StartEntry(state.epoch + 1, self.clock.now_ms())), pending
 
         writer.settle(writer.submit(decide))
 
@@ -337,9 +332,7 @@ class LogCore:
                 elif held.damage is not None:
                     readable, error = held.damage.base_offset, held.damage
                 idle_ms = None if held.appended_at is None else int((now - held.appended_at) * 1000)
-                views[source] = View(
-                    source, held.files, row.log_start, held.high_watermark, readable, idle_ms, error
-                )
+                views[source] = View(source, held.files, row.log_start, held.high_watermark, readable, idle_ms, error)
         return views
 
 

@@ -44,7 +44,9 @@ def resolve_start(view: View, start: Start) -> int:
             try:
                 found = view.files.offset_at_time(timestamp_ms, view.readable)
             except FileNotFoundError as error:
-                raise DiskError(f"A segment of {view.source} is missing ({error.filename}): look at the disk.") from error
+                raise DiskError(
+                    f"A segment of {view.source} is missing ({error.filename}): look at the disk."
+                ) from error
             return max(view.log_start, found)
         case int(offset):
             return offset
@@ -87,9 +89,7 @@ def _decoded(view: View, data: bytes | memoryview, offset: int) -> Records:
         records = decode(data)
     except (BadBundle, UnknownFormat) as error:
         header = read_header(data)
-        raise DamagedBundle(
-            *view.source, max(offset, header.base_offset), header.next_offset, str(error)
-        ) from error
+        raise DamagedBundle(*view.source, max(offset, header.base_offset), header.next_offset, str(error)) from error
     skip = bisect_left(records.offsets, offset)
     if not skip:
         return records

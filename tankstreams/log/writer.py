@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tankstreams.errors import LogError, LogPoisoned
 from tankstreams.log.clock import Clock
 from tankstreams.log.decision import StampedBundle
-from tankstreams.log.entry import CreateTopicEntry, DeleteTopicEntry, Entry
+from tankstreams.log.entry import CommitEntry, CreateTopicEntry, DeleteTopicEntry, Entry
 from tankstreams.log.journal import Journal
 from tankstreams.log.listeners import Listeners
 from tankstreams.log.pending import Pending
@@ -25,7 +25,6 @@ __all__ = ["GroupWriter", "Item"]
 T = TypeVar("T")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Item:
     """A decided request in the queue; without an entry it only waits for what was decided before it."""
@@ -33,7 +32,12 @@ class Item:
     pending: Pending[Any]
     entry: Entry | None = None
     bundles: Sequence[StampedBundle] = ()
-    must_sync: bool = False
+
+    @property
+    def must_sync(self) -> bool:
+        """Whether the entry is synced whatever the durability: ids and epochs are never given twice, and a deleted
+        topic's files are gone for good."""
+        return not (self.entry is None or isinstance(self.entry, CommitEntry))
 
     @property
     def size(self) -> int:

@@ -91,9 +91,7 @@ class Ledger:
             known = [self.acked[place][offset] for offset in range(len(self.acked[place]))]
             assert known[: len(values)] == values, f"a reader of {place} sees what was not acknowledged"
 
-    def recovered(
-        self, topics: dict[str, int], found: dict[Place, list[bytes]], tasks: dict[str, TaskState]
-    ) -> None:
+    def recovered(self, topics: dict[str, int], found: dict[Place, list[bytes]], tasks: dict[str, TaskState]) -> None:
         """Hold what a recovered log has against what is known; what nobody was told of is known from now on."""
         self._recovered_topics(topics)
         self._recovered_epochs(tasks)
@@ -113,6 +111,21 @@ class Ledger:
             mine = self.tasks[name]
             assert state.number == mine.number, f"task {name} has number {state.number} and not {mine.number}"
             assert state.positions == mine.positions, f"task {name} has other positions"
+        self.unknown.clear()
+        self.change = Change()
+
+    def taken_back(
+        self, topics: dict[str, int], found: dict[Place, list[bytes]], tasks: dict[str, TaskState]
+    ) -> None:
+        """As `recovered`, of a log that acknowledges before its sync: a power cut takes back the last commits only."""
+        self._recovered_topics(topics)
+        self._recovered_epochs(tasks)
+        for place, kept in found.items():
+            sent = [self.acked[place][offset] for offset in range(len(self.acked[place]))]
+            sent += [value for one in self.unknown for at, column in one.values if at == place for value in column]
+            assert kept == sent[: len(kept)], f"{place} holds records that nobody sent, or not in order"
+            self.acked[place] = dict(enumerate(kept))
+        self.tasks = dict(tasks)
         self.unknown.clear()
         self.change = Change()
 

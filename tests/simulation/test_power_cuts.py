@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from tankstreams.log.settings import Durability
 from tests.simulation.mistakes import SyncForgotten
 from tests.simulation.world import World
 
@@ -13,13 +14,13 @@ SEEDS = 1_000
 SEEDS_SLOW = 5_000
 
 
-def run_seed(seed: int, *, lives: int = 4, steps: int = 25) -> World:
+def run_seed(seed: int, *, lives: int = 4, steps: int = 25, durability: Durability = "sync") -> World:
     """Run one seed; whatever fails names it."""
     try:
-        world = World(seed)
+        world = World(seed, durability=durability)
         world.run(lives, steps)
     except BaseException as error:
-        error.add_note(f"repeat it with: World({seed}).run({lives}, {steps})")
+        error.add_note(f"repeat it with: World({seed}, durability={durability!r}).run({lives}, {steps})")
         raise
     return world
 
@@ -29,6 +30,13 @@ def test_f06_to_f12_power_cuts_lose_nothing_acknowledged() -> None:
     worlds = [run_seed(seed) for seed in range(SEEDS)]
     assert sum(world.crashes for world in worlds) > SEEDS
     assert sum(world.crashes_in_recovery for world in worlds) > SEEDS / 2
+
+
+@pytest.mark.parametrize("durability", ["interval", "os"])
+def test_f06_the_other_durabilities_lose_the_end_and_no_more(durability: Durability) -> None:
+    """What is left is a beginning of what was sent, and the log starts by itself."""
+    for seed in range(SEEDS // 5):
+        run_seed(seed, durability=durability)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from tankstreams.log.disk import Disk
 from tankstreams.log.fetch import FetchRequest
 from tankstreams.log.pending import Pending
 from tankstreams.log.records import TopicPartition
-from tankstreams.log.settings import LogSettings
+from tankstreams.log.settings import Durability, LogSettings
 from tankstreams.testing.clock import ManualClock
 from tankstreams.testing.disk import PowerCut, SimulatedDisk
 from tests.simulation.ledger import Change, Ledger, Place, Sent
@@ -32,8 +32,12 @@ class World:
     ``wrap`` puts something between the log and its disk: a mistake that the checks must find.
     """
 
-    def __init__(self, seed: int, *, wrap: Callable[[SimulatedDisk], Disk] | None = None) -> None:
+    def __init__(
+        self, seed: int, *, durability: Durability = "sync", wrap: Callable[[SimulatedDisk], Disk] | None = None
+    ) -> None:
         self.random = Random(seed)
+        self._durability = durability
+        self._powered = True
         self.ledger = Ledger()
         self.clock = ManualClock()
         self.crashes = 0
@@ -81,6 +85,7 @@ class World:
 
     def _crash(self) -> None:
         self._disk = self._disk.crash()
+        self._powered = False
         self.crashes += 1
 
     def _start(self) -> LogCore:
@@ -89,7 +94,9 @@ class World:
             if self.random.random() < 0.3:
                 self._disk.cut_at = self._disk.operations + self.random.randint(1, 40)
             disk = self._disk if self._wrap is None else self._wrap(self._disk)
-            core = LogCore(DIRECTORY, disk=disk, clock=self.clock, settings=SETTINGS)
+            core = LogCore(
+                DIRECTORY, disk=disk, clock=self.clock, durability=self._durability, settings=SETTINGS
+            )
             try:
                 core.start()
             except PowerCut:
@@ -104,7 +111,11 @@ class World:
     def _check(self) -> None:
         core = self._core
         topics = {info.name: info.id for info in core.topics()}
-        self.ledger.recovered(topics, self._read(), core.task_states(GROUP))
+        if self._durability == "sync" or self._powered:
+            self.ledger.recovered(topics, self._read(), core.task_states(GROUP))
+        else:
+            self.ledger.taken_back(topics, self._read(), core.task_states(GROUP))
+        self._powered = True
         core.settle(core.submit(Commit()))  # it takes writes again
 
     def _read(self) -> dict[Place, list[bytes]]:
