@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from tankstreams.errors import LogError
+from tankstreams.errors import DiskFull, LogError
 from tankstreams.log.checkpoint import Checkpoint, save_checkpoint
 from tankstreams.log.disk import Disk
 from tankstreams.log.journal import Journal
+from tankstreams.log.reserve import Reserve
 from tankstreams.log.settings import LogSettings
 from tankstreams.log.storage import Storage
 from tankstreams.log.writer import GroupWriter
@@ -32,6 +33,7 @@ class Checkpointer:
         writer: GroupWriter,
         journal: Journal,
         storage: Storage,
+        reserve: Reserve,
         settings: LogSettings,
     ) -> None:
         self._directory = directory
@@ -41,6 +43,7 @@ class Checkpointer:
         self._writer = writer
         self._journal = journal
         self._storage = storage
+        self._reserve = reserve
         self._settings = settings
         self._lock = threading.Lock()
         self._bytes = 0
@@ -63,23 +66,31 @@ class Checkpointer:
         the log.
         """
         with self._lock:
+            try:
+                return self._run()
+            except DiskFull:
+                if not self._reserve.release():
+                    raise
+                return self._run()
+
+    def _run(self) -> bool:
+        with self._writer.turn():
+            made, dirty = self._snapshot()
+        if made is None:
+            return False
+        try:
+            self._storage.sync(dirty)
+        except LogError as error:
+            self._writer.poison(error)
+            raise
+        try:
+            save_checkpoint(self._disk, self._directory, made)
+        except LogError:
             with self._writer.turn():
-                made, dirty = self._snapshot()
-            if made is None:
-                return False
-            try:
-                self._storage.sync(dirty)
-            except LogError as error:
-                self._writer.poison(error)
-                raise
-            try:
-                save_checkpoint(self._disk, self._directory, made)
-            except LogError:
-                with self._writer.turn():
-                    self._storage.put_back(dirty)
-                raise
-            self._journal.delete_below(made.keep or made.journal)
-            return True
+                self._storage.put_back(dirty)
+            raise
+        self._journal.delete_below(made.keep or made.journal)
+        return True
 
     def _snapshot(self) -> tuple[Checkpoint | None, set[tuple[int, int]]]:
         """Start a new journal file and copy the state as it is between two groups; in the writer's turn."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from tankstreams.errors import DamagedLog, LogClosed, LogError, TopicNotFound
+from tankstreams.errors import DamagedLog, DiskFull, LogClosed, LogError, TopicNotFound
 from tankstreams.log.checkpointer import Checkpointer
 from tankstreams.log.clock import Clock
 from tankstreams.log.commit import Commit, CommitResult, TaskState
@@ -37,6 +37,7 @@ from tankstreams.log.pending import Pending
 from tankstreams.log.reader import View, fetch_from, resolve_start
 from tankstreams.log.records import TopicPartition
 from tankstreams.log.recovery import recover
+from tankstreams.log.reserve import Reserve
 from tankstreams.log.settings import Durability, LogSettings
 from tankstreams.log.state import State
 from tankstreams.log.storage import Storage
@@ -86,7 +87,14 @@ class LogCore:
         self._disk.makedirs(self.path)
         self._lock.acquire()
         try:
-            self._open = self._recover()
+            reserve = Reserve(self.path, disk=self._disk, size=self._settings.reserve_bytes)
+            try:
+                self._open = self._recover(reserve)
+            except DiskFull:
+                if not reserve.release():
+                    raise
+                self._open = self._recover(reserve)
+            reserve.fill()
         except BaseException:
             # Whatever came, the directory must not stay taken; the error goes on.
             self._lock.release()
@@ -271,7 +279,7 @@ class LogCore:
             raise LogClosed(f"The log in {self.path} was opened before a fork: open it in the process that uses it.")
         return opened
 
-    def _recover(self) -> _Open:
+    def _recover(self, reserve: Reserve) -> _Open:
         disk, path = self._disk, self.path
         log_id = log_identity(disk, path)
         for name in ("journal", "topics"):
@@ -287,6 +295,7 @@ class LogCore:
             durability=self.durability,
             settings=self._settings,
             listeners=self._listeners,
+            reserve=reserve,
         )
         checkpointer = Checkpointer(
             path,
@@ -296,6 +305,7 @@ class LogCore:
             writer=writer,
             journal=journal,
             storage=storage,
+            reserve=reserve,
             settings=self._settings,
         )
         if found.damaged is not None:

@@ -145,8 +145,12 @@ class RealFile:
             return b"".join(pieces)
 
     def sync(self) -> None:
-        with _translated(self._path, "syncing"):
-            _sync_data(self._descriptor)
+        try:
+            with _translated(self._path, "syncing"):
+                _sync_data(self._descriptor)
+        except DiskFull as error:
+            # Not to be tried again when there is space: the pages that found none may be gone from the cache.
+            raise DiskError(f"syncing {self._path} failed (the disk is full): look at the disk.") from error
 
     def truncate(self, length: int) -> None:
         with _translated(self._path, "cutting"):

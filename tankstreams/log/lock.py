@@ -12,9 +12,10 @@ import json
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Final
 
-from tankstreams.errors import DirectoryError, DirectoryLocked
+from tankstreams.errors import DirectoryError, DirectoryLocked, DiskFull
 from tankstreams.log.disk import Disk
 
 __all__ = ["DirectoryLock"]
@@ -54,7 +55,13 @@ class DirectoryLock:
                 raise DirectoryLocked(self._directory, *self._owner())
             _REGISTRY.add(self._key)
         self._descriptor, self._pid = descriptor, os.getpid()
-        self._write_owner()
+        try:
+            with suppress(DiskFull):  # the lock holds all the same, only nobody can read by whom
+                self._write_owner()
+        except BaseException:
+            # Raised again: whatever it is, a lock that was not given to the caller must not stay.
+            self.release()
+            raise
 
     def release(self) -> None:
         """Give the lock back; nothing happens in a process that does not hold it."""

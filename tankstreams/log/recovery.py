@@ -75,7 +75,10 @@ def recover(directory: str, *, disk: Disk, log_id: int, storage: Storage, journa
 
 
 def _first_checkpoint(disk: Disk, directory: str, log_id: int) -> Checkpoint:
-    """Return the checkpoint of a log that never had one, and so no groups in its journal; raises `DamagedLog` when it had and lost it."""
+    """Return the checkpoint of a log that never had one, and so no groups in its journal.
+
+    Raises `DamagedLog` when it had one and lost it.
+    """
     path = f"{directory}/journal"
     used = any(_size(disk, journal_path(path, number)) > JOURNAL_HEADER_BYTES for number in journal_numbers(disk, path))
     if used or disk.listdir(f"{directory}/topics"):
@@ -99,9 +102,7 @@ def _read(disk: Disk, directory: str, checkpoint: Checkpoint, *, new: bool) -> t
     path = f"{directory}/journal"
     if new:
         return Replay((), (), None), state
-    replay = read_replay(
-        disk, path, log_id=checkpoint.log_id, first_number=checkpoint.journal, sequence=state.sequence
-    )
+    replay = read_replay(disk, path, log_id=checkpoint.log_id, first_number=checkpoint.journal, sequence=state.sequence)
     if replay.lost is not None:
         raise DamagedLog(
             f"{journal_path(path, replay.lost.number)} is damaged at sequence {replay.lost.first}, which was"

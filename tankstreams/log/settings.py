@@ -19,6 +19,7 @@ class LogSettings:
     A checkpoint is due every ``checkpoint_bytes`` of journal or ``checkpoint_entries`` entries. ``group_bytes`` bounds
     what one sync takes along, so that those who wait are not kept by a long queue. ``interval_ms`` is the longest time
     between syncs under ``durability="interval"``. A log that is idle for ``idle_ms`` records its last sync.
+    ``reserve_bytes`` are kept back for what must work on a full disk: checkpoints, deletions, the next start.
     ``upkeep`` runs `LogCore.tick` in a thread; without it the caller does.
     """
 
@@ -27,4 +28,5 @@ class LogSettings:
     group_bytes: int = 64 << 20
     interval_ms: int = 200
     idle_ms: int = 500
+    reserve_bytes: int = 4 << 20
     upkeep: bool = True

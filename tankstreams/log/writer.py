@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tankstreams.errors import LogError, LogPoisoned
+from tankstreams.errors import DiskFull, LogError, LogPoisoned
 from tankstreams.log.clock import Clock
 from tankstreams.log.decision import StampedBundle
-from tankstreams.log.entry import CommitEntry, CreateTopicEntry, DeleteTopicEntry, Entry
+from tankstreams.log.entry import CommitEntry, CreateTopicEntry, DeleteTopicEntry, Entry, LogStartEntry
 from tankstreams.log.journal import Journal
 from tankstreams.log.listeners import Listeners
 from tankstreams.log.pending import Pending
+from tankstreams.log.reserve import Reserve
 from tankstreams.log.settings import Durability, LogSettings
 from tankstreams.log.state import PartitionKey, State
 from tankstreams.log.storage import Storage
@@ -62,6 +63,7 @@ class GroupWriter:
         durability: Durability,
         settings: LogSettings,
         listeners: Listeners,
+        reserve: Reserve,
     ) -> None:
         self.lock = threading.Lock()
         self.applied = state
@@ -79,6 +81,7 @@ class GroupWriter:
         self._news = False
         self._sleepers: deque[Pending[Any]] = deque()
         self._listeners = listeners
+        self._reserve = reserve
         self._synced_at = self._written_at = clock.monotonic()
 
     def submit(self, decide: Callable[[State], tuple[Item, Pending[T]]]) -> Pending[T]:
@@ -139,6 +142,7 @@ class GroupWriter:
             self._write_group()
         if self.refusal is not None:
             return
+        self._reserve.fill()
         now = self._clock.monotonic()
         idle = (now - self._written_at) * 1000 >= self._settings.idle_ms
         if self._durability == "interval" and (now - self._synced_at) * 1000 >= self._settings.interval_ms:
@@ -235,7 +239,7 @@ class GroupWriter:
         entries = [item.entry for item in items if item.entry is not None]
         bundles = [piece for item in items for bundle in item.bundles for piece in (bundle.head, bundle.payload)]
         try:
-            self.written_bytes += self._journal.append(entries, bundles)
+            self.written_bytes += self._append(entries, bundles)
         except LogError as error:
             self._fail(items, error)
             return False
@@ -253,6 +257,17 @@ class GroupWriter:
                     item.pending.fail(self.refusal)
                 return False
         return True
+
+    def _append(self, entries: Sequence[Entry], bundles: Sequence[bytes | memoryview]) -> int:
+        """Write a group; one that frees space may take it from the reserve."""
+        try:
+            return self._journal.append(entries, bundles)
+        except DiskFull:
+            frees = any(isinstance(entry, DeleteTopicEntry | LogStartEntry) for entry in entries)
+            if not frees or not self._reserve.release():
+                raise
+        self._journal.cut()
+        return self._journal.append(entries, bundles)
 
     def _fail(self, items: Sequence[Item], error: LogError) -> None:
         """Nothing of a group was stored: take back what was decided for it and for all behind it."""

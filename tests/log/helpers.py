@@ -15,7 +15,7 @@ from tankstreams.testing.clock import ManualClock
 from tankstreams.testing.disk import SimulatedDisk
 
 DIRECTORY = "/log"
-QUIET = LogSettings(upkeep=False)
+QUIET = LogSettings(reserve_bytes=20_000, upkeep=False)
 
 
 def bundle_of(*values: bytes, producer_id: int = 0, sequence: int = 0) -> bytes:

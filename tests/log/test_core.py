@@ -139,9 +139,7 @@ def test_many_threads_lose_and_double_nothing() -> None:
 
 def test_i4_a_bundle_sent_again_is_stored_once(core: LogCore) -> None:
     """It gets the offset that it got the first time, also while the first one waits."""
-    commits = [
-        Commit([Append("t", 0, bundle_of(b"%d" % n, b"x", producer_id=7, sequence=n))]) for n in (0, 1, 1, 0, 2)
-    ]
+    commits = [Commit([Append("t", 0, bundle_of(b"%d" % n, b"x", producer_id=7, sequence=n))]) for n in (0, 1, 1, 0, 2)]
     pendings = [core.submit(commit) for commit in commits]
     assert [core.settle(pending) for pending in pendings] == [Committed((n,)) for n in (0, 2, 2, 0, 4)]
     assert core.settle(core.submit(commits[1])) == Committed((2,))
@@ -255,6 +253,24 @@ def test_f12_a_full_disk_fails_the_group_and_what_waits_behind_it(core: LogCore,
     disk.capacity = None
     assert append(core, "t", b"b") == 1
     assert values_of(started(killed(disk)), "t") == [b"a", b"b"]
+
+
+def test_f12_a_full_disk_can_be_left(core: LogCore, disk: SimulatedDisk) -> None:
+    """A topic can be deleted, a checkpoint taken and the log started again: space is kept back for these."""
+    create(core, "u")
+    append(core, "u", bytes(30_000))
+    append(core, "t", b"a")
+    disk.capacity = disk.used_bytes()
+    with pytest.raises(DiskFull):
+        append(core, "t", b"refused")
+    after = killed(disk)
+    core.settle(core.submit_delete_topic("u"))
+    assert core.checkpoint()
+    assert append(core, "t", b"b") == 1
+    after.capacity = after.used_bytes()
+    again = started(after)
+    assert len(values_of(again, "u")) == 1
+    again.settle(again.submit_delete_topic("u"))
 
 
 def test_f14_a_failed_write_fails_the_group_and_no_more(core: LogCore, disk: SimulatedDisk) -> None:

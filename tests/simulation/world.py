@@ -23,7 +23,9 @@ DIRECTORY = "/log"
 TOPICS = ("a", "b", "c")
 TASKS = ("t0", "t1", "t2")
 GROUP = "g"
-SETTINGS = LogSettings(checkpoint_bytes=6_000, checkpoint_entries=15, group_bytes=8_000, idle_ms=50, upkeep=False)
+SETTINGS = LogSettings(
+    checkpoint_bytes=6_000, checkpoint_entries=15, group_bytes=8_000, idle_ms=50, reserve_bytes=9_000, upkeep=False
+)
 
 
 class World:
