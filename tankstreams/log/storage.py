@@ -191,8 +191,10 @@ class Storage:
                 remove_tree(self._disk, f"{self._directory}/{name}")
 
     def close(self) -> None:
+        """Close all files; what could not be synced is in the journal."""
         for held in self._held.values():
-            held.files.close()
+            with suppress(LogError):
+                held.files.close()
 
 
 def remove_tree(disk: Disk, path: str) -> None:

@@ -11,7 +11,7 @@ from tests.simulation.mistakes import SyncForgotten
 from tests.simulation.world import World
 
 SEEDS = 1_000
-SEEDS_SLOW = 5_000
+SEEDS_SLOW = 2_000
 
 
 def run_seed(seed: int, *, lives: int = 4, steps: int = 25, durability: Durability = "sync") -> World:
