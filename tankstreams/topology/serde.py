@@ -18,7 +18,7 @@ from tankstreams.errors import ConfigError, DecodeError, EncodeError
 from tankstreams.topology import selfdescribing
 from tankstreams.topology.finite import check_finite, may_hold_floats
 from tankstreams.topology.nodes import UNKNOWN
-from tankstreams.topology.typeforms import classes_of, optional, show, tell_apart, union_members
+from tankstreams.topology.typeforms import classes_of, foreign_class, optional, show, tell_apart, union_members
 
 __all__ = [
     "Codec",
@@ -298,6 +298,14 @@ def _json(type_: Any, inner: Any, key: bool) -> Codec:
     adapter = _pydantic_adapter(bare)
     if adapter is not None:
         return _typed(type_, inner, adapter.dump_json, adapter.validate_json, floats=may_hold_floats(bare))
+    foreign = foreign_class(bare)
+    if foreign is not None:
+        raise ConfigError(
+            f"{show(foreign)} has no encoding: use a dataclass, a msgspec.Struct, a TypedDict, a pydantic model or"
+            " built-in types, or give a serde, Annotated[" + show(type_) + ", serde].",
+            key="value",
+            value=type_,
+        )
     try:
         decode: Decode = msgspec.json.Decoder(bare).decode
     except TypeError as error:

@@ -11,7 +11,7 @@ import msgspec
 
 from tankstreams.errors import ConfigError
 
-__all__ = ["classes_of", "optional", "show", "tell_apart", "union_members"]
+__all__ = ["classes_of", "foreign_class", "optional", "show", "tell_apart", "union_members"]
 
 
 def show(type_: Any) -> str:
@@ -64,6 +64,30 @@ def classes_of(type_: Any) -> frozenset[type] | None:
         else:
             return None
     return frozenset(classes)
+
+
+def foreign_class(type_: Any) -> type | None:
+    """Return a class at any depth of the type that JSON has no form for, None when there is none."""
+    seen: set[int] = set()
+
+    def find(described: Any) -> type | None:
+        if id(described) in seen:
+            return None
+        seen.add(id(described))
+        if isinstance(described, msgspec.inspect.CustomType):
+            return described.cls
+        if isinstance(described, msgspec.inspect.Metadata):
+            return find(described.type)
+        parts: list[Any] = [getattr(field, "type", None) for field in getattr(described, "fields", ())]
+        parts += [getattr(described, name, None) for name in ("item_type", "key_type", "value_type")]
+        for name in ("types", "item_types"):
+            parts += getattr(described, name, ())
+        return next((found for part in parts if part is not None and (found := find(part)) is not None), None)
+
+    try:
+        return find(msgspec.inspect.type_info(type_))
+    except TypeError:  # the decoder says what is wrong with it
+        return None
 
 
 def tell_apart(members: Sequence[Any]) -> Callable[[bytes], Any]:

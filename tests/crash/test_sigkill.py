@@ -17,7 +17,7 @@ from topologies.flights import PER_AIRLINE, PER_AIRPORT, PER_MANUFACTURER, Delay
 from topologies.flights_data import load, read_flights
 from topologies.flights_report import latest
 
-FLIGHTS = 80_000
+FLIGHTS = 120_000
 KILLS = 10
 RESULTS: Sequence[Topic[str, Delays]] = (PER_AIRPORT, PER_AIRLINE, PER_MANUFACTURER)
 RUN = [
@@ -44,7 +44,7 @@ def killed(directory: str, random: Random) -> bool:
     """Let a run go on for a random time and kill it; False when it came to its end before."""
     process = start(directory)
     try:
-        process.wait(timeout=random.uniform(0.5, 1.6))
+        process.wait(timeout=random.uniform(0.4, 0.9))
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
