@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
-from operator import sub
+from operator import lt, sub
 from struct import Struct
+from struct import error as StructError
 from typing import Any, Final, NamedTuple
 
 import lz4.block
@@ -23,6 +24,7 @@ from tankstreams.log.limits import (
     BUNDLE_UNPACKED_BYTES_MAX,
     INT64_MAX,
     INT64_MIN,
+    RECORD_HEADERS_MAX,
 )
 from tankstreams.log.records import Headers, Records
 
@@ -125,6 +127,8 @@ def encode(
     if offset_deltas is not None:
         flags, last = SPARSE, offset_deltas[-1]
         columns.append(list(offset_deltas))
+        if len(offset_deltas) != count or not _increasing(offset_deltas):
+            raise RecordRefused("The offsets of a sparse bundle must increase, from 0 on, one for each record.")
     try:
         payload: bytes = _pack(columns)
     except (TypeError, ValueError, OverflowError) as error:
@@ -139,10 +143,13 @@ def encode(
         packed = lz4.block.compress(payload, mode="fast", acceleration=LZ4_ACCELERATION, store_size=False)
         if len(packed) < unpacked:
             payload, flags = packed, flags | CODEC_LZ4
-    header = _HEADER.pack(
-        MAGIC, VERSION, flags, len(payload), unpacked, crc32c(payload), count, last,
-        base, largest, producer_id, sequence, 0, 0, 0, 0,
-    )  # fmt: skip
+    try:
+        header = _HEADER.pack(
+            MAGIC, VERSION, flags, len(payload), unpacked, crc32c(payload), count, last,
+            base, largest, producer_id, sequence, 0, 0, 0, 0,
+        )  # fmt: skip
+    except StructError as error:
+        raise RecordRefused(f"A number does not fit in the header of a bundle: {error}.") from error
     return header + payload
 
 
@@ -153,15 +160,24 @@ def _encode_times(timestamps: Sequence[int]) -> tuple[int, int, Any]:
         base = largest = first
         column: Any = None
     else:
-        steps = list(map(sub, islice(timestamps, 1, None), timestamps))
         try:
-            column = bytes(steps)
-            base, largest = first, timestamps[-1]
-        except ValueError:
-            base, largest = min(timestamps), max(timestamps)
-            column = [first - base, *steps]
+            steps = list(map(sub, islice(timestamps, 1, None), timestamps))
+            try:
+                column = bytes(steps)
+                base, largest = first, timestamps[-1]
+            except ValueError:
+                base, largest = min(timestamps), max(timestamps)
+                column = [first - base, *steps]
+                if type(sum(column)) is not int:  # one float among the steps makes their sum a float
+                    raise TypeError("a float is among them") from None
+        except TypeError as error:
+            raise RecordRefused(f"Timestamps must be ints, milliseconds since 1970: {error}.") from error
+    if type(base) is not int or type(largest) is not int:
+        raise RecordRefused(f"Timestamps must be ints, milliseconds since 1970, not {type(base).__name__}.")
     if not INT64_MIN <= base <= largest <= INT64_MAX:
         raise RecordRefused(f"A timestamp must fit in 64 bits of milliseconds: {base} to {largest} came.")
+    if type(column) is list and not INT64_MIN <= min(column) <= max(column) <= INT64_MAX:
+        raise RecordRefused(f"Timestamps of one bundle must be within 64 bits of each other: {base} to {largest} came.")
     return base, largest, column
 
 
@@ -178,7 +194,16 @@ def _encode_headers(headers: Sequence[Headers] | None) -> Any:
     if headers is None or not any(headers):
         return None
     shared = headers.count(headers[0]) == len(headers)
+    for pairs in headers[:1] if shared else headers:
+        if len(pairs) > RECORD_HEADERS_MAX:
+            raise RecordRefused(f"A record takes {RECORD_HEADERS_MAX} headers, not {len(pairs)}.")
+        if not all(type(name) is str and type(value) is bytes for name, value in pairs):
+            raise RecordRefused("The headers of a record must be pairs of a str and bytes.")
     return [[part for pair in pairs for part in pair] for pairs in (headers[:1] if shared else headers)]
+
+
+def _increasing(deltas: Sequence[int]) -> bool:
+    return {*map(type, deltas)} == {int} and deltas[0] >= 0 and all(map(lt, deltas, islice(deltas, 1, None)))
 
 
 def read_header(buffer: bytes | memoryview, position: int = 0) -> Header:
@@ -201,6 +226,9 @@ def read_header(buffer: bytes | memoryview, position: int = 0) -> Header:
     dense = header.last_offset_delta == header.count - 1
     if not dense and (not header.flags & SPARSE or header.last_offset_delta < header.count):
         raise BadBundle(f"{header.count} records cannot end {header.last_offset_delta} offsets after the first")
+    smaller = header.payload_length < header.unpacked_length
+    if not smaller if header.flags & CODEC_LZ4 else header.payload_length != header.unpacked_length:
+        raise BadBundle(f"{header.payload_length} bytes cannot be {header.unpacked_length} unpacked in this codec")
     return header
 
 
@@ -262,7 +290,14 @@ def decode(
             payload = lz4.block.decompress(payload, uncompressed_size=header.unpacked_length)
         if len(payload) != header.unpacked_length:
             raise BadBundle(f"it unpacks to {len(payload)} bytes and claims {header.unpacked_length}")
-        columns = msgpack.unpackb(payload, raw=False, use_list=True, strict_map_key=False)
+        columns = msgpack.unpackb(
+            payload,
+            raw=False,
+            use_list=True,
+            max_array_len=max(header.count, 2 * RECORD_HEADERS_MAX),
+            max_map_len=0,
+            max_ext_len=0,
+        )
         return _records(header, columns)
     except (lz4.block.LZ4BlockError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise (
@@ -280,25 +315,32 @@ def _records(header: Header, columns: Any) -> Records:
         deltas = columns[4]
         if not isinstance(deltas, list) or len(deltas) != count or deltas[-1] != header.last_offset_delta:
             raise BadBundle("its offsets column does not match its header")
+        if not _increasing(deltas):
+            raise BadBundle("its offsets do not increase")
         offsets = list(map(base.__add__, deltas))
     return Records(
         offsets,
-        _decode_times(columns[0], header.base_timestamp, count),
+        _decode_times(columns[0], header, count),
         _decode_column(columns[1], count),
         _decode_column(columns[2], count),
         _decode_headers(columns[3], count),
     )
 
 
-def _decode_times(column: Any, base: int, count: int) -> list[int]:
+def _decode_times(column: Any, header: Header, count: int) -> list[int]:
+    base, largest = header.base_timestamp, header.max_timestamp
     if column is None:
-        return [base] * count
-    if type(column) is bytes:
+        times, found = [base] * count, (base, base)
+    elif type(column) is bytes:
         times = list(accumulate(column, initial=base))
+        found = base, times[-1]
     else:
         times = list(accumulate(column, initial=base))[1:]
-    if len(times) != count:
-        raise BadBundle(f"its timestamps column has {len(times)} records and its header {count}")
+        if times and type(times[-1]) is not int:  # one float among the steps makes all after it floats
+            raise BadBundle("its timestamps are not all integers")
+        found = (min(times), max(times)) if times else (base, base)
+    if len(times) != count or found != (base, largest):
+        raise BadBundle(f"its timestamps ({len(times)} of {found[0]} to {found[1]}) are not those of its header")
     return times
 
 
@@ -313,12 +355,12 @@ def _decode_column(column: Any, count: int) -> list[bytes | None]:
 def _decode_headers(column: Any, count: int) -> list[Headers] | None:
     if column is None:
         return None
+    if type(column) is not list or len(column) not in (1, count) or {*map(type, column)} != {list}:
+        raise BadBundle(f"its headers column does not have the {count} records of its header")
     headers = [tuple(zip(parts[::2], parts[1::2], strict=True)) for parts in column]
-    if len(headers) == 1:
-        return headers * count
-    if len(headers) != count:
-        raise BadBundle(f"its headers column has {len(headers)} records and its header {count}")
-    return headers
+    if not all(type(name) is str and type(value) is bytes for pairs in headers for name, value in pairs):
+        raise BadBundle("its headers are not pairs of a str and bytes")
+    return headers * (count // len(headers))
 
 
 def _column_bytes(column: Sequence[bytes | None]) -> int:

@@ -12,6 +12,7 @@ __all__ = [
     "INT64_MAX",
     "INT64_MIN",
     "RECORD_BYTES_MAX",
+    "RECORD_HEADERS_MAX",
 ]
 
 BUNDLE_RECORDS_MAX: Final = 65_536
@@ -22,6 +23,9 @@ BUNDLE_UNPACKED_BYTES_MAX: Final = 16 << 20
 
 RECORD_BYTES_MAX: Final = BUNDLE_UNPACKED_BYTES_MAX - 4096
 """Bytes of one record's key, value and headers together, so that it fits in a bundle of its own."""
+
+RECORD_HEADERS_MAX: Final = 1024
+"""Headers of one record: with the records of a bundle, the longest array that a reader makes room for."""
 
 BUNDLE_TARGET_BYTES: Final = 2 << 20
 """Key and value bytes at which columns are cut into several bundles: big enough for lz4, small enough to seek."""
