@@ -74,7 +74,9 @@ def test_map_takes_its_type_from_the_annotation(fn: Any, expected: Any) -> None:
     assert stream.map(fn, returns=int).node.value is int
 
 
-@pytest.mark.parametrize(("fn", "expected"), [(trips, Trip), (lazily, Trip), (untyped, UNKNOWN), (bytes.split, UNKNOWN)])
+@pytest.mark.parametrize(
+    ("fn", "expected"), [(trips, Trip), (lazily, Trip), (untyped, UNKNOWN), (bytes.split, UNKNOWN)]
+)
 def test_flat_map_takes_the_type_of_an_item(fn: Any, expected: Any) -> None:
     """list[U] and Iterator[U] give U."""
     assert ts.Topology("a").stream("in").flat_map(fn).node.value == expected
@@ -135,12 +137,16 @@ def owned(topology: ts.Topology) -> set[str]:
 
 def test_generated_names_do_not_shift() -> None:
     """A node added elsewhere changes no name of a topic: source topic and operator path make the name."""
-    assert owned(build(extra=False)) == owned(build(extra=True)) == {
-        "app-lines.flat_map.group_by-repartition",
-        "app-lines.flat_map.group_by-changelog",
-        "app-by-length-repartition",
-        "app-by-length-changelog",
-    }
+    assert (
+        owned(build(extra=False))
+        == owned(build(extra=True))
+        == {
+            "app-lines.flat_map.group_by-repartition",
+            "app-lines.flat_map.group_by-changelog",
+            "app-by-length-repartition",
+            "app-by-length-changelog",
+        }
+    )
 
 
 def test_siblings_of_one_path_are_numbered() -> None:
