@@ -284,7 +284,7 @@ class LogCore:
         log_id = log_identity(disk, path)
         for name in ("journal", "topics"):
             disk.makedirs(f"{path}/{name}")
-        storage = Storage(f"{path}/topics", disk=disk)
+        storage = Storage(f"{path}/topics", disk=disk, open_files=self._settings.open_files)
         journal = Journal(f"{path}/journal", disk=disk, log_id=log_id)
         found = recover(path, disk=disk, log_id=log_id, storage=storage, journal=journal)
         writer = GroupWriter(

@@ -132,11 +132,26 @@ class PartitionFiles:
         return segment
 
     def _close_active(self) -> None:
-        if self._active is not None:
-            with self._lock:
-                unsynced, self._unsynced_data = self._unsynced_data, False
+        """Close the file that is open for appends, synced."""
+        with self._lock:
+            unsynced, self._unsynced_data = self._unsynced_data, False
+        if unsynced and self._active is None:
+            self._active = self._disk.open(self._segments[-1].path, write=True)
+        if self._active is None:
+            return
+        try:
             if unsynced:
                 self._active.sync()
+        except BaseException:
+            # Raised again: it is not durable.
+            self._unsynced_data = True
+            raise
+        self._active.close()
+        self._active = None
+
+    def rest(self) -> None:
+        """Close the file that is open for appends, as it is; the next append opens it again."""
+        if self._active is not None:
             self._active.close()
             self._active = None
 
@@ -282,9 +297,7 @@ class PartitionFiles:
 
     def delete(self) -> None:
         """Remove all files; the directory stays."""
-        if self._active is not None:
-            self._active.close()
-            self._active = None
+        self.rest()
         for segment in self._segments:
             segment.delete()
         self._segments = []

@@ -20,6 +20,7 @@ class LogSettings:
     what one sync takes along, so that those who wait are not kept by a long queue. ``interval_ms`` is the longest time
     between syncs under ``durability="interval"``. A log that is idle for ``idle_ms`` records its last sync.
     ``reserve_bytes`` are kept back for what must work on a full disk: checkpoints, deletions, the next start.
+    ``open_files`` segments are kept open for appends: a process may often have no more than 1,024 files.
     ``upkeep`` runs `LogCore.tick` in a thread; without it the caller does.
     """
 
@@ -28,5 +29,6 @@ class LogSettings:
     group_bytes: int = 64 << 20
     interval_ms: int = 200
     idle_ms: int = 500
+    open_files: int = 256
     reserve_bytes: int = 4 << 20
     upkeep: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -18,7 +18,6 @@ from tankstreams.log.partition import PartitionFiles
 from tankstreams.log.state import PartitionKey
 
 __all__ = ["Held", "Storage"]
-
 
 class Held:
     """One partition while the log is open.
@@ -40,15 +39,17 @@ class Held:
 class Storage:
     """All partitions of the log, by key.
 
-    Changed by the writer alone, except that `discard` and `add` also run while the log starts. ``refused`` are the
+    Changed by the writer alone. ``open_files`` bounds the segments that are open for appends. ``refused`` are the
     partitions that take no writes now, each with why.
     """
 
-    def __init__(self, directory: str, *, disk: Disk) -> None:
+    def __init__(self, directory: str, *, disk: Disk, open_files: int) -> None:
         self._directory = directory
         self._disk = disk
+        self._open_files_max = open_files
         self._held: dict[PartitionKey, Held] = {}
         self._dirty: set[PartitionKey] = set()
+        self._open_files: OrderedDict[PartitionKey, Held] = OrderedDict()
         self._rows: dict[PartitionKey, Sequence[tuple[int, int]]] = {}
         self.damage: dict[PartitionKey, Damage] = {}
         self.refused: dict[PartitionKey, LogError] = {}
@@ -105,7 +106,7 @@ class Storage:
         self._dirty.add(bundle.key)
         if not held.waiting:
             try:
-                held.files.append((bundle.head, bundle.payload), read_header(bundle.head))
+                self._append(held, bundle)
                 return
             except LogError as error:
                 self.refused[bundle.key] = error
@@ -123,10 +124,18 @@ class Storage:
             with suppress(DiskFull):
                 while held.waiting:
                     bundle = held.waiting[0]
-                    held.files.append((bundle.head, bundle.payload), read_header(bundle.head))
+                    self._append(held, bundle)
                     held.waiting.popleft()
                 done.append(key)
         return done
+
+    def _append(self, held: Held, bundle: StampedBundle) -> None:
+        open_files = self._open_files
+        open_files[bundle.key] = held
+        open_files.move_to_end(bundle.key)
+        if len(open_files) > self._open_files_max:
+            open_files.popitem(last=False)[1].files.rest()
+        held.files.append((bundle.head, bundle.payload), read_header(bundle.head))
 
     def take_dirty(self) -> set[PartitionKey]:
         """Return the partitions written since the last call; their rows are brought up to date."""
@@ -176,6 +185,7 @@ class Storage:
             self.damage.pop(key, None)
             self.refused.pop(key, None)
             self._dirty.discard(key)
+            self._open_files.pop(key, None)
         return [self._held.pop(key) for key in gone]
 
     def delete(self, topic_id: int, held: Iterable[Held]) -> None:

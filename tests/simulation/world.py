@@ -24,7 +24,13 @@ TOPICS = ("a", "b", "c")
 TASKS = ("t0", "t1", "t2")
 GROUP = "g"
 SETTINGS = LogSettings(
-    checkpoint_bytes=6_000, checkpoint_entries=15, group_bytes=8_000, idle_ms=50, reserve_bytes=9_000, upkeep=False
+    checkpoint_bytes=6_000,
+    checkpoint_entries=15,
+    group_bytes=8_000,
+    idle_ms=50,
+    open_files=2,
+    reserve_bytes=9_000,
+    upkeep=False,
 )
 
 
