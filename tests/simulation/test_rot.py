@@ -10,7 +10,7 @@ from tankstreams.testing.disk import SimulatedDisk
 from tests.log.helpers import killed, started
 from tests.simulation.world import World
 
-SEEDS = 600
+SEEDS = 400
 
 
 def readable(core: LogCore, source: TopicPartition, end: int) -> tuple[dict[int, bytes | None], set[int]]:
