@@ -95,8 +95,8 @@ class LogCore:
                     raise
                 self._open = self._recover(reserve)
             reserve.fill()
+        # Whatever came, the directory must not stay taken; the error goes on.
         except BaseException:
-            # Whatever came, the directory must not stay taken; the error goes on.
             self._lock.release()
             raise
         if self._settings.upkeep:

@@ -34,6 +34,6 @@ class Listeners:
         for call in self._calls:
             try:
                 call()
+            # A listener's mistake must not look to a producer as if its write had failed.
             except Exception:
-                # A listener's mistake must not look to a producer as if its write had failed.
                 logger.exception("a listener of the log failed")

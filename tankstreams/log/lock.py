@@ -58,8 +58,8 @@ class DirectoryLock:
         try:
             with suppress(DiskFull):  # the lock holds all the same, only nobody can read by whom
                 self._write_owner()
+        # Raised again: whatever it is, a lock that was not given to the caller must not stay.
         except BaseException:
-            # Raised again: whatever it is, a lock that was not given to the caller must not stay.
             self.release()
             raise
 

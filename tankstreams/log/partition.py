@@ -142,8 +142,8 @@ class PartitionFiles:
         try:
             if unsynced:
                 self._active.sync()
+        # Raised again: it is not durable.
         except BaseException:
-            # Raised again: it is not durable.
             self._unsynced_data = True
             raise
         self._active.close()
@@ -173,8 +173,8 @@ class PartitionFiles:
                     file.close()
             if names:
                 self._disk.sync_dir(self._directory)
+        # Raised again: whatever stopped the sync, this is not durable.
         except BaseException:
-            # Raised again: whatever stopped the sync, this is not durable.
             self._unsynced_data, self._unsynced_names = True, self._unsynced_names or names
             raise
 

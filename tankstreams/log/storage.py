@@ -19,6 +19,7 @@ from tankstreams.log.state import PartitionKey
 
 __all__ = ["Held", "Storage"]
 
+
 class Held:
     """One partition while the log is open.
 

@@ -193,8 +193,8 @@ class GroupWriter:
         """Wait to be answered or given the turn; an interrupt passes the turn on, or everyone would wait for ever."""
         try:
             woken.acquire()
+        # Raised again: only the place in the line is given up.
         except BaseException:
-            # Raised again: only the place in the line is given up.
             with self.lock:
                 if pending in self._sleepers:
                     self._sleepers.remove(pending)
@@ -217,8 +217,8 @@ class GroupWriter:
             if any(item.entry is not None for item in items) and not self._store(items):
                 return
             self._apply(items)
+        # Whatever this is (an interrupt, a bug), it came between the steps of a group: state and files may differ.
         except BaseException as error:
-            # Whatever this is (an interrupt, a bug), it came between the steps of a group: state and files may differ.
             self.poison(error)
             for item in items:
                 if not item.pending.done:

@@ -12,6 +12,7 @@ from zlib import crc32
 
 import anyio.lowlevel
 import pytest
+from anyio.lowlevel import checkpoint
 
 import tankstreams as ts
 from tankstreams.errors import (
@@ -273,7 +274,7 @@ def test_closing_waits_for_what_was_begun(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with fresh(tmp_path) as log:
             producer = asyncio.create_task(log.produce("t", ["a"] * 1000))
-            await asyncio.sleep(0)
+            await checkpoint()
             producer.cancel()
 
     asyncio.run(scenario())
