@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from math import isfinite
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ import msgspec
 from tankstreams.errors import EncodeError
 from tankstreams.topology.typeforms import union_members
 
-__all__ = ["check_finite", "may_hold_floats"]
+__all__ = ["check_finite", "may_hold_floats", "surely_finite"]
 
+_pack: Final = msgspec.msgpack.Encoder().encode
+_ALL_ONES: Final = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]").search
 _FLOATLESS: Final = (bytes, str, int, bool, type(None))
 
 
@@ -21,8 +24,21 @@ def may_hold_floats(type_: Any) -> bool:
     return not all(member in _FLOATLESS for member in union_members(type_))
 
 
+def surely_finite(value: Any) -> bool:
+    """Return True when no float in ``value`` is NaN or infinite; False says only that it may be so.
+
+    In C, and so without looking at each field: msgpack writes them, with an exponent of all ones behind the mark.
+    """
+    try:
+        return _ALL_ONES(_pack(value)) is None
+    except (TypeError, ValueError, NotImplementedError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return False  # what msgpack does not know, a pydantic model say, is looked at field by field
+
+
 def check_finite(value: Any) -> None:
     """Raise `EncodeError` when ``value`` holds a NaN or an infinity at any depth."""
+    if surely_finite(value):
+        return
     found = _find(value, "")
     if found is not None:
         path, number = found

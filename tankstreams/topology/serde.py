@@ -7,8 +7,9 @@ type. None is a null key or value wherever the type allows it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Final, Protocol, get_args, get_origin
 
 import msgspec
@@ -16,9 +17,18 @@ from typing_extensions import TypeVar
 
 from tankstreams.errors import ConfigError, DecodeError, EncodeError
 from tankstreams.topology import selfdescribing
-from tankstreams.topology.finite import check_finite, may_hold_floats
+from tankstreams.topology.finite import check_finite, may_hold_floats, surely_finite
 from tankstreams.topology.nodes import UNKNOWN
-from tankstreams.topology.typeforms import classes_of, foreign_class, optional, show, tell_apart, union_members
+from tankstreams.topology.typeforms import (
+    classes_of,
+    foreign_class,
+    optional,
+    plain,
+    show,
+    tell_apart,
+    texts_of,
+    union_members,
+)
 
 __all__ = [
     "Codec",
@@ -90,12 +100,15 @@ class Codec:
             if self.accepts_none:
                 return None
             raise EncodeError(f"expected {show(self.type)}, got None")
-        if self._classes is not None and type(value) not in self._classes:
-            value = self._fit(value)
         try:
+            if self._classes is not None and type(value) not in self._classes:
+                value = self._fit(value)
             data = self._encode(value)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            raise EncodeError(f"{type(value).__name__} cannot be written as {show(self.type)}: {error}") from error
+        except EncodeError:
+            raise
+        except Exception as error:  # a serde or a model is the user's code: whatever it raises, it is this value
+            name = type(value).__name__
+            raise EncodeError(f"{name} cannot be written as {show(self.type)}: {_line(error)}") from error
         if self._floats and b"null" in data:
             check_finite(value)
         return data
@@ -110,8 +123,10 @@ class Codec:
             )
         try:
             return self._decode(data)
-        except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
-            raise DecodeError(f"it cannot be read as {show(self.type)}: {error}") from error
+        except DecodeError:
+            raise
+        except Exception as error:  # a serde or a model is the user's code: whatever it raises, it is this record
+            raise DecodeError(f"it cannot be read as {show(self.type)}: {_line(error)}") from error
 
     def encode_column(self, values: Sequence[Any]) -> list[bytes | None]:
         """Encode a column; raises `ColumnError` at the first value that does not fit."""
@@ -123,7 +138,9 @@ class Codec:
             except Exception:  # whatever it is, the loop below meets it again and says which row
                 out.clear()
             else:
-                if not self._floats or b"null" not in b"".join(out):
+                # A StopIteration out of a user's serde ends the map early; the loop below says where.
+                whole = len(out) == len(values)
+                if whole and (not self._floats or b"null" not in b"".join(out) or surely_finite(values)):
                     return out
                 out.clear()
         encode = self.encode
@@ -141,9 +158,11 @@ class Codec:
         if None not in column:
             try:
                 out.extend(map(self._decode, column))  # type: ignore[arg-type]
+            except Exception:  # whatever it is, the loop below meets it again and says which row
+                out.clear()
+            if len(out) == len(column):
                 return out
-            except (ValueError, TypeError, RecursionError, DecodeError, msgspec.MsgspecError):
-                out.clear()  # once more, one by one, for the row and the reason
+            out.clear()
         try:
             out.extend(map(self.decode, column))
         except DecodeError as cause:
@@ -160,6 +179,11 @@ class Codec:
         raise EncodeError(f"expected {show(self.type)}, got {type(value).__name__}")
 
 
+def _line(error: Exception) -> str:
+    """Return what an error says, in one line: pydantic's take several."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _raw(data: bytes) -> bytes:
     return data
 
@@ -169,11 +193,10 @@ def _any_encoder(*, key: bool) -> Encode:
     encode = _json_encoder(key=key)
 
     def by_run_time_type(value: Any) -> bytes:
-        kind = type(value)
-        if kind is bytes:
-            return value  # type: ignore[no-any-return]
-        if kind is str:
-            return value.encode()  # type: ignore[no-any-return]
+        if isinstance(value, bytes):
+            return value
+        if isinstance(value, str):
+            return str.encode(value)
         data = encode(value)
         if b"null" in data:
             check_finite(value)
@@ -184,19 +207,28 @@ def _any_encoder(*, key: bool) -> Encode:
 
 def _json_encoder(*, key: bool) -> Encode:
     """Keys are sorted where they hold dicts or sets: equal keys must make equal bytes."""
-    encode = msgspec.json.Encoder(order="deterministic" if key else None).encode
-
-    def with_pydantic(value: Any) -> bytes:
-        to_json = getattr(type(value), "model_dump_json", None)
-        return value.model_dump_json().encode() if to_json is not None else encode(value)
-
-    return encode if not _has_pydantic() else with_pydantic
+    return msgspec.json.Encoder(order="deterministic" if key else None, enc_hook=_model_key if key else _model).encode
 
 
-def _has_pydantic() -> bool:
-    import sys
+def _model(value: Any) -> msgspec.Raw:
+    """Return the JSON of a pydantic model inside another value, without importing pydantic."""
+    if not hasattr(value, "model_dump_json"):
+        raise NotImplementedError(f"the class {type(value).__qualname__} has no encoding")
+    return msgspec.Raw(value.model_dump_json(by_alias=True).encode())
 
-    return "pydantic" in sys.modules
+
+def _model_key(value: Any) -> Any:
+    """Return a pydantic model as dicts and lists, which the encoder sorts."""
+    if not hasattr(value, "model_dump"):
+        raise NotImplementedError(f"the class {type(value).__qualname__} has no encoding")
+    return value.model_dump(mode="json", by_alias=True)
+
+
+def _finite_json(value: Any) -> bytes:
+    data = msgspec.json.encode(value, enc_hook=_model)
+    if b"null" in data:
+        check_finite(value)
+    return data
 
 
 class _Format:
@@ -217,7 +249,7 @@ class _Format:
         return None if data is None else self._decode(data)
 
 
-json: Final[Serde[Any]] = _Format("json", msgspec.json.encode, msgspec.json.decode)
+json: Final[Serde[Any]] = _Format("json", _finite_json, msgspec.json.decode)
 msgpack: Final[Serde[Any]] = _Format("msgpack", msgspec.msgpack.encode, msgspec.msgpack.decode)
 
 
@@ -246,10 +278,13 @@ def public_codec(type_: Any, *, key: bool) -> Codec:
 
 def internal_codec(type_: Any, *, key: bool) -> Codec:
     """Return the codec for the topology's own topics: the public one where the type is known."""
-    return _SELF_DESCRIBING if type_ is UNKNOWN else public_codec(type_, key=key)
+    if type_ is UNKNOWN:
+        return _SELF_DESCRIBING_KEY if key else _SELF_DESCRIBING
+    return public_codec(type_, key=key)
 
 
 _SELF_DESCRIBING: Final = Codec(UNKNOWN, selfdescribing.pack, selfdescribing.unpack, accepts_none=True)
+_SELF_DESCRIBING_KEY: Final = Codec(UNKNOWN, selfdescribing.pack_key, selfdescribing.unpack, accepts_none=True)
 
 
 @lru_cache(maxsize=1024)
@@ -267,27 +302,58 @@ def _make_public(type_: Any, key: bool) -> Codec:
         inner, *extras = get_args(type_)
         for extra in extras:
             if extra is msgpack:
-                decoder = msgspec.msgpack.Decoder(inner).decode
-                return _typed(type_, inner, msgspec.msgpack.Encoder().encode, decoder, floats=False)
+                return _msgpack(type_, inner, key)
             if extra is json:
-                return _make_public(inner, key)
+                return _json(type_, inner, key)
             if hasattr(extra, "encode") and hasattr(extra, "decode"):
-                return Codec(type_, extra.encode, extra.decode, accepts_none=optional(inner)[1])
-        if not extras or all(not hasattr(extra, "encode") for extra in extras):
-            return _json(type_, inner, key)
-    bare, nullable = optional(type_)
+                return Codec(type_, _checked(extra.encode), extra.decode, accepts_none=optional(inner)[1])
+        bare = optional(plain(inner))[0]
+        if bare is bytes or texts_of(bare):
+            return _make_public(inner, key)
+        if key:
+            check_key_type(plain(inner))
+        return _json(type_, type_, key)  # with what msgspec.Meta asks for
+    bare, nullable = optional(plain(type_))
+    bare = plain(bare)
     if bare is bytes:
         return Codec(type_, _raw, _raw, classes=frozenset({bytes}), accepts_none=nullable, canonical_identity=True)
-    if bare is str:
-        return Codec(
-            type_,
-            str.encode,
-            bytes.decode,
-            classes=frozenset({str}),
-            accepts_none=nullable,
-            canonical_identity=True,
-        )
-    return _json(type_, type_, key)
+    classes = texts_of(bare)
+    if classes is not None:
+        decode = bytes.decode if bare is str else _text_decoder(bare)
+        encode = str.encode if bare is str or isinstance(bare, type) else _one_of(bare)
+        return Codec(type_, encode, decode, classes=classes, accepts_none=nullable, canonical_identity=True)
+    return _json(type_, plain(type_), key)
+
+
+def _text_decoder(bare: Any) -> Decode:
+    """Return the decoder of an enum of strs or of a Literal of strs."""
+    return lambda data: msgspec.convert(data.decode(), bare)
+
+
+def _one_of(literal: Any) -> Encode:
+    """Return the encoder of a Literal of strs, that writes no other."""
+    return lambda value: str.encode(msgspec.convert(value, literal))
+
+
+def _checked(encode: Callable[[Any], Any]) -> Encode:
+    """Hold a user's serde to its word: bytes, or None for a null."""
+
+    def checked(value: Any) -> bytes:
+        data = encode(value)
+        if data is not None and type(data) is not bytes:
+            raise EncodeError(f"a serde's encode must return bytes or None, and it returned {type(data).__name__}")
+        return data  # type: ignore[return-value]  # None is a null
+
+    return checked
+
+
+def _msgpack(type_: Any, inner: Any, key: bool) -> Codec:
+    try:
+        decode: Decode = msgspec.msgpack.Decoder(optional(inner)[0]).decode
+    except TypeError as error:
+        raise ConfigError(f"{show(type_)} has no encoding: {error}.", key="value", value=type_) from error
+    encode = msgspec.msgpack.Encoder(order="deterministic" if key else None).encode
+    return _typed(type_, inner, encode, decode, floats=False)
 
 
 def _json(type_: Any, inner: Any, key: bool) -> Codec:
@@ -297,7 +363,12 @@ def _json(type_: Any, inner: Any, key: bool) -> Codec:
     encode = _json_encoder(key=key)
     adapter = _pydantic_adapter(bare)
     if adapter is not None:
-        return _typed(type_, inner, adapter.dump_json, adapter.validate_json, floats=may_hold_floats(bare))
+        dump = partial(adapter.dump_json, by_alias=True)
+        if key:
+            sort = msgspec.json.Encoder(order="deterministic").encode
+            as_json = partial(adapter.dump_python, mode="json", by_alias=True)
+            return _typed(type_, inner, lambda value: sort(as_json(value)), adapter.validate_json, floats=True)
+        return _typed(type_, inner, dump, adapter.validate_json, floats=may_hold_floats(bare))
     foreign = foreign_class(bare)
     if foreign is not None:
         raise ConfigError(
@@ -323,10 +394,15 @@ def _typed(type_: Any, inner: Any, encode: Encode, decode: Decode, *, floats: bo
 
 def _pydantic_adapter(type_: Any) -> Any:
     """Return a TypeAdapter when a pydantic model is in the type, without importing pydantic for others."""
-    if not _has_pydantic():
+    if "pydantic" not in sys.modules:
         return None
     import pydantic
 
-    if not any(isinstance(member, type) and issubclass(member, pydantic.BaseModel) for member in union_members(type_)):
-        return None
-    return pydantic.TypeAdapter(type_)
+    return pydantic.TypeAdapter(type_) if _holds(type_, pydantic.BaseModel) else None
+
+
+def _holds(type_: Any, base: type) -> bool:
+    """Return whether a subclass of ``base`` is named in the type, at any depth of its arguments."""
+    if isinstance(type_, type) and get_origin(type_) is None:
+        return issubclass(type_, base)
+    return any(_holds(argument, base) for argument in get_args(type_))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Union, get_args, get_origin, is_typeddict
+from enum import Enum
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, is_typeddict
 
 import msgspec
 
 from tankstreams.errors import ConfigError
 
-__all__ = ["classes_of", "foreign_class", "optional", "show", "tell_apart", "union_members"]
+__all__ = ["classes_of", "foreign_class", "optional", "plain", "show", "tell_apart", "texts_of", "union_members"]
 
 
 def show(type_: Any) -> str:
@@ -27,6 +28,26 @@ def show(type_: Any) -> str:
         arguments = ", ".join(show(argument) for argument in get_args(type_))
         return f"{getattr(get_origin(type_), '__name__', get_origin(type_))}[{arguments}]"
     return str(type_).replace("typing.", "")
+
+
+def plain(type_: Any) -> Any:
+    """Return the type behind a ``NewType`` or a ``type`` alias."""
+    while True:
+        if isinstance(type_, NewType):
+            type_ = type_.__supertype__
+        elif type(type_).__name__ == "TypeAliasType":  # in typing from Python 3.12 on, in typing_extensions before
+            type_ = type_.__value__
+        else:
+            return type_
+
+
+def texts_of(type_: Any) -> frozenset[type] | None:
+    """Return the classes of a type whose values are all strs (str, an enum of strs, a Literal of strs), else None."""
+    if get_origin(type_) is Literal:
+        return frozenset({str}) if all(type(value) is str for value in get_args(type_)) else None
+    if type_ is str or (isinstance(type_, type) and issubclass(type_, str) and issubclass(type_, Enum)):
+        return frozenset({type_})
+    return None
 
 
 def union_members(type_: Any) -> tuple[Any, ...]:
