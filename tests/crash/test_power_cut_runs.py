@@ -109,7 +109,10 @@ def play(seed: int) -> None:
 
 @pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.slow) for block in (1, 2, 3))])
 def test_power_cuts_leave_every_update_exactly_once(block: int) -> None:
-    """A thousand seeds, a quarter of them in the quick suite: outputs, changelogs and dead letters equal those of an undisturbed run, record for record."""
+    """A thousand seeds, a quarter of them in the quick suite.
+
+    Outputs, changelogs and dead letters equal those of an undisturbed run, record for record.
+    """
     for seed in range(block * 250, block * 250 + 250):
         try:
             play(seed)
