@@ -23,6 +23,7 @@ from tankstreams.runtime.layout import Layout, external_topics, lay_out
 from tankstreams.runtime.progress import Progress
 from tankstreams.runtime.task import Task
 from tankstreams.runtime.worker import FETCH_BYTES_MAX, Worker
+from tankstreams.topology.topic import Topic
 
 if TYPE_CHECKING:
     from tankstreams.topology.topology import Topology
@@ -141,10 +142,11 @@ async def _prepare_topics(topology: Topology, log: AsyncLog, *, create_topics: b
             hint=f"create it with tankstreams topic create {missing[0]} --partitions {default}, or run with"
             " --create-topics",
         )
-    planned = existing | dict.fromkeys(missing, default)
-    layout = lay_out(topology, planned)
-    for topic in missing:
-        await log.create_topic(topic, partitions=default)
+    declared = {topic: topology.topics.get(topic) or Topic(topic) for topic in missing}
+    planned = {topic: declaration.partitions or default for topic, declaration in declared.items()}
+    layout = lay_out(topology, existing | planned)
+    for topic, partitions in planned.items():
+        await log.create_topic(topic, partitions=partitions, config=declared[topic].config)
     for topic, config in layout.internal.items():
         if topic not in existing:
             await log.create_topic(topic, partitions=layout.partitions[topic], config=config)

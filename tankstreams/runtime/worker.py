@@ -7,7 +7,6 @@ what waits to be written has grown too large.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -15,7 +14,8 @@ from tankstreams.errors import FencedError
 from tankstreams.log.clock import Clock
 from tankstreams.log.commit import Append, Commit, CommitResult, Fenced, TaskCommit
 from tankstreams.log.fetch import Fetched, FetchRequest, Start
-from tankstreams.log.records import Records, TopicPartition
+from tankstreams.log.reading import before
+from tankstreams.log.records import TopicPartition
 from tankstreams.runtime.bundling import appends_of
 from tankstreams.runtime.collector import collector_held
 from tankstreams.runtime.progress import Progress
@@ -148,7 +148,7 @@ class Worker:
             end = None if self._ends is None else self._ends.get(source)
             records, next_offset, drained = got.records, got.next_offset, got.drained
             if end is not None and next_offset >= end:
-                records = [columns for columns in (_before(columns, end) for columns in records) if len(columns)]
+                records = [columns for columns in (before(columns, end) for columns in records) if len(columns)]
                 next_offset, drained = end, True
             if records or drained or got.error is None:
                 owners[source].offer(source, records, next_offset, drained=drained)
@@ -218,17 +218,3 @@ class Worker:
 def _step(task: Task) -> int:
     with collector_held():
         return task.step(SEGMENT_ROWS_MAX)
-
-
-def _before(columns: Records, end: int) -> Records:
-    """Return the records below offset ``end``."""
-    count = bisect_left(columns.offsets, end)
-    if count == len(columns):
-        return columns
-    return Records(
-        columns.offsets[:count],
-        columns.timestamps[:count],
-        columns.keys[:count],
-        columns.values[:count],
-        None if columns.headers is None else columns.headers[:count],
-    )

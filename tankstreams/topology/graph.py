@@ -15,6 +15,7 @@ from tankstreams.log.topic import check_topic_name
 from tankstreams.topology import nodes
 from tankstreams.topology.nodes import Node, OnError, Where
 from tankstreams.topology.serde import check_key_type, public_codec
+from tankstreams.topology.topic import Topic
 
 __all__ = ["Graph", "Settled", "caller"]
 
@@ -51,6 +52,7 @@ class Graph:
         self.on_error = on_error
         self.nodes: list[Node] = []
         self.inherited: set[int] = set()
+        self.topics: dict[str, Topic[Any, Any]] = {}
         self._paths: dict[str, int] = {}
         self._reserved: dict[str, Where] = {}
         self._names: dict[str, Where] = {}

@@ -342,6 +342,7 @@ class Stream(Generic[Kc, Vc]):
             key_type = topic.key if key is MISSING else key
             value_type = topic.value if value is MISSING else value
             self._check_fits(topic, where)
+            self.graph.topics[topic.name] = topic
             target = topic.name
         elif isinstance(topic, str):
             target = check_topic_name(topic)

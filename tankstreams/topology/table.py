@@ -60,5 +60,6 @@ class Table(Generic[Kc, Vc]):
         if not isinstance(topic, str):
             key = topic.key if key is MISSING else key
             value = topic.value if value is MISSING else value
+            self.graph.topics[topic.name] = topic
             topic = topic.name
         stream.to(topic, key=key, value=value if value is MISSING else or_none(value))

@@ -180,6 +180,8 @@ class Topology:
         return Table(self._graph, node)
 
     def _types(self, topic: Any, key: Any, value: Any) -> tuple[Any, Any]:
+        if isinstance(topic, Topic):
+            self._graph.topics[topic.name] = topic
         declared = (topic.key, topic.value) if isinstance(topic, Topic) else (bytes | None, bytes)
         return declared[0] if key is MISSING else key, declared[1] if value is MISSING else value
 
@@ -197,6 +199,11 @@ class Topology:
             graph.add_edges_from((parent, node.id) for parent in node.parents)
         return graph
 
+    @property
+    def topics(self) -> Mapping[str, Topic[Any, Any]]:
+        """The declared topics (`Topic`) that are read or written, by name."""
+        return dict(self._graph.topics)
+
     def repartition_topic(self, node: Repartition) -> str:
         """Return the name of a repartition node's topic."""
         return f"{self.name}-{node.name.removesuffix('.repartition')}-repartition"
@@ -213,6 +220,7 @@ class Topology:
         if settings.on_error != self.settings.on_error:
             graph = Graph(self.name, settings.on_error)
             graph.inherited = set(self._graph.inherited)
+            graph.topics = dict(self._graph.topics)
             graph.nodes = [
                 dataclasses.replace(node, on_error=settings.on_error) if node.id in graph.inherited else node
                 for node in self.nodes
