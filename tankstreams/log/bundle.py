@@ -6,6 +6,7 @@ the payload.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 from operator import lt, sub
@@ -61,7 +62,18 @@ _CRC: Final = Struct("<I")
 HEADER_BYTES: Final = _HEADER.size
 _CHECKED_BYTES: Final = HEADER_BYTES - _CRC.size
 
-_pack = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+PACKER_BYTES: Final = 4 << 20
+"""A thread keeps its packer's buffer up to this size: two bundles of the size that columns are cut to."""
+
+
+class _Packers(threading.local):
+    """A packer for each thread: what it packed is compressed where it lies, and lz4 lets others run meanwhile."""
+
+    def __init__(self) -> None:
+        self.packer = msgpack.Packer(use_bin_type=True, autoreset=False)
+
+
+_packers: Final = _Packers()
 
 
 class BadBundle(ValueError):
@@ -129,20 +141,9 @@ def encode(
         columns.append(list(offset_deltas))
         if len(offset_deltas) != count or not _increasing(offset_deltas):
             raise RecordRefused("The offsets of a sparse bundle must increase, from 0 on, one for each record.")
-    try:
-        payload: bytes = _pack(columns)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise RecordRefused(f"Keys and values must be bytes or None: {error}.") from error
-    unpacked = len(payload)
-    if unpacked > unpacked_bytes_max:
-        raise RecordRefused(
-            f"The records need {unpacked} bytes unpacked and a bundle takes {unpacked_bytes_max}: split the columns, "
-            "or raise the topic's max_record_bytes."
-        )
-    if compress:
-        packed = lz4.block.compress(payload, mode="fast", acceleration=LZ4_ACCELERATION, store_size=False)
-        if len(packed) < unpacked:
-            payload, flags = packed, flags | CODEC_LZ4
+    payload, unpacked = _pack(columns, unpacked_bytes_max, compress)
+    if len(payload) < unpacked:
+        flags |= CODEC_LZ4
     try:
         header = _HEADER.pack(
             MAGIC, VERSION, flags, len(payload), unpacked, crc32c(payload), count, last,
@@ -151,6 +152,38 @@ def encode(
     except StructError as error:
         raise RecordRefused(f"A number does not fit in the header of a bundle: {error}.") from error
     return header + payload
+
+
+def _pack(columns: list[Any], unpacked_bytes_max: int, compress: bool) -> tuple[bytes, int]:
+    """Return the payload, compressed if that is asked for and makes it smaller, and its length unpacked.
+
+    The packed columns are not copied out of the packer first: that would cost as much as packing them.
+    """
+    packer = _packers.packer
+    unpacked = 0
+    try:
+        packer.pack(columns)
+        with packer.getbuffer() as packed:
+            unpacked = len(packed)
+            if unpacked > unpacked_bytes_max:
+                raise RecordRefused(
+                    f"The records need {unpacked} bytes unpacked and a bundle takes {unpacked_bytes_max}: split the"
+                    " columns, or raise the topic's max_record_bytes."
+                )
+            if compress:
+                payload: bytes = lz4.block.compress(
+                    packed, mode="fast", acceleration=LZ4_ACCELERATION, store_size=False
+                )
+                if len(payload) < unpacked:
+                    return payload, unpacked
+            return bytes(packed), unpacked
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RecordRefused(f"Keys and values must be bytes or None: {error}.") from error
+    finally:
+        if unpacked > PACKER_BYTES:
+            _packers.packer = msgpack.Packer(use_bin_type=True, autoreset=False)
+        else:
+            packer.reset()
 
 
 def _encode_times(timestamps: Sequence[int]) -> tuple[int, int, Any]:

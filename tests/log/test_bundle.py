@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from struct import Struct
 from typing import Any
@@ -295,6 +296,42 @@ def test_columns_of_other_lengths_are_refused() -> None:
     for keys, values, times in (([None], [b""] * 2, [0, 0]), ([None] * 2, [b""] * 2, [0])):
         with pytest.raises(RecordRefused, match="equally long"):
             bundle.encode(keys, values, times)
+
+
+def test_a_refused_bundle_leaves_nothing_behind() -> None:
+    """The next one of the thread is sound, after too many bytes and after what cannot be packed."""
+    refused: list[list[Any]] = [
+        [b"x" * 5_000_000, object()],
+        [b"x", "\ud800"],
+        [b"x" * 9_000_000, b"y" * 9_000_000],
+        [1 << 64, b""],
+    ]
+    for values in refused:
+        with pytest.raises(RecordRefused):
+            bundle.encode([None, b"k"], values, [0, 1])
+        assert bundle.decode(SMALL).values == [b"one", None, b"three" * 20]
+        assert (
+            bundle.encode([b"k", b"k", None], [b"one", None, b"three" * 20], [1_000, 1_000, 1_255], producer_id=9)
+            == SMALL
+        )
+
+
+def test_threads_encode_at_the_same_time() -> None:
+    """Each with a packer of its own, as lz4 lets the others run."""
+    wrong: list[bytes] = []
+
+    def work(letter: bytes) -> None:
+        values: list[bytes | None] = [letter * 300_000, letter]
+        for _ in range(20):
+            made = bundle.encode([None] * 2, values, [0, 1])
+            wrong.extend([letter] if bundle.decode(made).values != values else [])
+
+    threads = [threading.Thread(target=work, args=(letter,)) for letter in (b"a", b"b", b"c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
 
 
 def test_a_column_of_one_value_takes_the_room_of_one() -> None:
