@@ -37,7 +37,8 @@ SENT = st.builds(Sent, TEXT, TEXT, FLOATS)
 TYPES: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "bytes": (bytes, st.binary(max_size=8)),
     "str": (str, TEXT),
-    "int": (int, INTS),
+    "int": (int, st.integers()),
+    "large int": (int, st.integers(1 << 63, 1 << 100)),
     "float": (float, FLOATS),
     "bool": (bool, st.booleans()),
     "datetime": (datetime, TIMES),
@@ -145,6 +146,13 @@ def test_the_word_null_and_real_nulls_are_no_nan() -> None:
     """They only make the check look."""
     assert public_codec(UNKNOWN, key=False).encode({"a": None, "b": "null"}) == b'{"a":null,"b":"null"}'
     assert public_codec(Trip, key=False).encode_column([Trip("null", 1.0)])[0] is not None
+
+
+def test_numbers_that_a_format_cannot_hold_are_refused() -> None:
+    """JSON takes integers of thousands of digits, msgpack 64 bits."""
+    for type_, number in ((Annotated[int, msgpack], 1 << 64), (int, 10**5000)):
+        with pytest.raises(EncodeError, match="cannot be written"):
+            public_codec(type_, key=False).encode(number)
 
 
 def test_msgpack_carries_nan() -> None:
