@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Final
-from uuid import UUID
 
 from tankstreams.runtime.failure import BadResult
+from tankstreams.runtime.statecodec import NATIVE, keep, show
 from tankstreams.topology.agg import Agg
 from tankstreams.topology.nodes import UNKNOWN
-from tankstreams.topology.serde import Codec, internal_codec
+from tankstreams.topology.serde import internal_codec
 from tankstreams.topology.typeforms import optional
 
 __all__ = ["Accumulator", "accumulator"]
-
-IMMUTABLE: Final = frozenset({bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, type(None)})
 
 
 def _nothing(value: Any) -> Any:
@@ -86,22 +82,15 @@ def finite(total: Any, name: str, argument: Any) -> Any:
 
 
 class Held:
-    """Keeps values from users: as they are where their type cannot change, else as bytes or private copies."""
+    """Keeps values from users: bytes where their type is declared and no plain built-in, else as `keep` has them."""
 
     def __init__(self, declared: Any) -> None:
         declared = declared if declared is UNKNOWN else optional(declared)[0]
-        self._codec: Codec = internal_codec(declared, key=False)
-        self._as_bytes = declared is not UNKNOWN and declared not in IMMUTABLE
-
-    def keep(self, value: Any) -> Any:
-        if self._as_bytes:
-            return self._codec.encode(value)
-        return value if type(value) in IMMUTABLE else self._codec.decode(self._codec.encode(value))
-
-    def show(self, kept: Any) -> Any:
-        if self._as_bytes:
-            return self._codec.decode(kept)
-        return kept if type(kept) in IMMUTABLE else self._codec.decode(self._codec.encode(kept))
+        self.keep: Callable[[Any], Any] = keep
+        self.show: Callable[[Any], Any] = show
+        if declared is not UNKNOWN and declared not in NATIVE:
+            codec = internal_codec(declared, key=False)
+            self.keep, self.show = codec.encode, codec.decode
 
 
 class Extreme(Accumulator):

@@ -13,8 +13,9 @@ from tankstreams.runtime.operators.operator import Operator, Scope, call
 from tankstreams.runtime.operators.sinks import encode_column
 from tankstreams.runtime.operators.stateless import null_key
 from tankstreams.runtime.output import Output
+from tankstreams.runtime.statecodec import STATE
 from tankstreams.runtime.store import Store
-from tankstreams.topology.nodes import UNKNOWN, Aggregate, StreamTableJoin, TableSource, ToTable
+from tankstreams.topology.nodes import Aggregate, StreamTableJoin, TableSource, ToTable
 from tankstreams.topology.serde import Codec, internal_codec
 
 __all__ = ["AggregateOperator", "JoinOperator", "Table", "TableOperator"]
@@ -148,7 +149,7 @@ class AggregateOperator(_StatefulOperator):
         elif self.single and kind in ("count", "sum") and node.into == "one":
             self.codec = internal_codec(int if kind == "count" else returns, key=False)
         else:
-            self.codec = internal_codec(UNKNOWN, key=False)
+            self.codec = STATE
         self.counts = self.single is not None and kind == "count" and node.into == "one"
         self.shares = node.into == "one" and self.codec is internal_codec(node.value, key=False)
         self.needs_key = any(agg.kind == "key" for _, agg in node.fields)
