@@ -144,18 +144,14 @@ def decide_log_start(state: State, source: TopicPartition, offset: int) -> LogSt
     return LogStartEntry(*key, max(offset, row.log_start))
 
 
-def decide_acquire(
-    state: State, group: str, tasks: Sequence[str]
-) -> tuple[AcquireEntry, dict[str, TaskState]]:
+def decide_acquire(state: State, group: str, tasks: Sequence[str]) -> tuple[AcquireEntry, dict[str, TaskState]]:
     """Decide new owners: each task gets an epoch that no task ever had."""
     if not group or not all(tasks):
         raise ConfigError("A group and its tasks must have names that are not empty.", key="group", value=group)
     names = list(dict.fromkeys(tasks))
     acquired = tuple((name, state.task_epoch_last + 1 + index) for index, name in enumerate(names))
     owners = state.groups.get(group, {})
-    states = {
-        name: task_state(state, owners.get(name, TaskRecord(epoch)), epoch=epoch) for name, epoch in acquired
-    }
+    states = {name: task_state(state, owners.get(name, TaskRecord(epoch)), epoch=epoch) for name, epoch in acquired}
     return AcquireEntry(group, acquired), states
 
 

@@ -114,9 +114,7 @@ class Ledger:
         self.unknown.clear()
         self.change = Change()
 
-    def taken_back(
-        self, topics: dict[str, int], found: dict[Place, list[bytes]], tasks: dict[str, TaskState]
-    ) -> None:
+    def taken_back(self, topics: dict[str, int], found: dict[Place, list[bytes]], tasks: dict[str, TaskState]) -> None:
         """As `recovered`, of a log that acknowledges before its sync: a power cut takes back the last commits only."""
         self._recovered_topics(topics)
         self._recovered_epochs(tasks)

@@ -102,9 +102,7 @@ class World:
             if self.random.random() < 0.3:
                 self._disk.cut_at = self._disk.operations + self.random.randint(1, 40)
             disk = self._disk if self._wrap is None else self._wrap(self._disk)
-            core = LogCore(
-                DIRECTORY, disk=disk, clock=self.clock, durability=self._durability, settings=SETTINGS
-            )
+            core = LogCore(DIRECTORY, disk=disk, clock=self.clock, durability=self._durability, settings=SETTINGS)
             try:
                 core.start()
             except PowerCut:
