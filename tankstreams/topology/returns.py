@@ -34,8 +34,8 @@ def return_type(fn: Callable[..., Any], declared: Any = MISSING) -> Any:
 
 
 def said(annotation: Any) -> Any:
-    """Return the annotation, `UNKNOWN` for Any and type variables: they say nothing at run time."""
-    return UNKNOWN if annotation is Any or isinstance(annotation, typing.TypeVar) else annotation
+    """Return the annotation, `UNKNOWN` for Any, object and type variables: they say nothing at run time."""
+    return UNKNOWN if annotation in (Any, object) or isinstance(annotation, typing.TypeVar) else annotation
 
 
 def item_type(iterable: Any) -> Any:

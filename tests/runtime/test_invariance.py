@@ -77,6 +77,24 @@ def join(left: int, right: int | None) -> int:
     return left * 3 + (right or 0)
 
 
+def keyed(key: str | None, value: int) -> int:
+    if key == "d" and value % 5 == 4:
+        raise ValueError("no d")
+    return value + len(key or "")
+
+
+@dataclass
+class Summary:
+    key: Any
+    n: int
+    first: int | None
+    tops: list[int]
+
+    def __post_init__(self) -> None:
+        if self.n % 8 == 7:
+            raise ValueError("a summary refuses seven")
+
+
 def grow(acc: list[int], value: int) -> list[int]:
     acc.append(value)
     return acc[-3:]
@@ -94,7 +112,23 @@ AGGREGATES: list[Callable[[Any], Any]] = [
         n=ts.count(), mean=ts.mean(nan_or), low=ts.min(lambda value: value), last=ts.last(lambda value: value)
     ),
     lambda group: group.max(lambda value: value),
+    lambda group: group.min(picky),
+    lambda group: group.aggregate(
+        Summary,
+        key=ts.key(),
+        n=ts.count(),
+        first=ts.first(lambda value: value or None),
+        tops=ts.top(2, lambda value: value, by=lambda value: value),
+    ),
 ]
+
+NUMBERS: list[Callable[[Any], Any]] = [
+    lambda group: group.count(),
+    lambda group: group.sum(picky),
+    lambda group: group.reduce(add),
+    lambda group: group.aggregate(ts.fold(int, add)),
+]
+"""Aggregations to numbers, whose tables go on: looked up by joins, or as streams of their changes."""
 
 
 @dataclass
@@ -130,7 +164,8 @@ def grow_once(draw: Any, made: Build, name: str) -> None:
     move = draw(
         st.sampled_from(
             ["filter", "map", "flat_map", "lazily", "key_by", "peek", "map_record", "split", "branch", "merge",
-             "aggregate", "group_by", "to_table", "join", "left_join", "self_join", "repartition", "to"]
+             "aggregate", "group_by", "to_table", "join", "left_join", "self_join", "repartition", "to",
+             "with_key", "numbers", "of_type", "changes"]
         )
     )  # fmt: skip
     made.said.append(move)
@@ -177,6 +212,18 @@ def grow_once(draw: Any, made: Build, name: str) -> None:
             made.streams.append(method(table, join, name=name, **typed))
         case "self_join":
             made.streams.append(stream.left_join(stream.to_table(name=f"{name}-t"), join, name=name, returns=int))
+        case "with_key":
+            made.streams.append(stream.map(keyed, with_key=True, name=name))
+        case "numbers":
+            table = draw(st.sampled_from(NUMBERS))(stream.group_by(new_key, key=str, name=name))
+            made.tables.append(table)
+            made.streams.append(table.to_stream().map(lambda number: number or 0, returns=int))
+        case "of_type":
+            made.streams.append(stream.of_type(int, name=name))
+        case "changes" if made.tables:
+            table = draw(st.sampled_from(made.tables))
+            changes = table.to_stream().map(lambda number: number or 0, name=name, returns=int)
+            made.streams.append(changes.left_join(table, join, returns=int, name=f"{name}-j"))
         case "repartition":
             made.streams.append(stream.repartition(name=name))
         case "to":
