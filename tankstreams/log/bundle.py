@@ -27,7 +27,7 @@ from tankstreams.log.limits import (
     INT64_MIN,
     RECORD_HEADERS_MAX,
 )
-from tankstreams.log.records import Headers, Records
+from tankstreams.log.records import Headers, Records, column_bytes
 
 __all__ = [
     "CODEC_LZ4",
@@ -168,7 +168,7 @@ def _pack(columns: list[Any], unpacked_bytes_max: int, compress: bool) -> tuple[
             if unpacked > unpacked_bytes_max:
                 raise RecordRefused(
                     f"The records need {unpacked} bytes unpacked and a bundle takes {unpacked_bytes_max}: split the"
-                    " columns, or raise the topic's max_record_bytes."
+                    " columns."
                 )
             if compress:
                 payload: bytes = lz4.block.compress(
@@ -396,13 +396,6 @@ def _decode_headers(column: Any, count: int) -> list[Headers] | None:
     return headers * (count // len(headers))
 
 
-def _column_bytes(column: Sequence[bytes | None]) -> int:
-    try:
-        return sum(map(len, column))  # type: ignore[arg-type]  # nulls are dealt with below
-    except TypeError:
-        return sum(map(len, filter(None, column)))
-
-
 def split(
     keys: Sequence[bytes | None],
     values: Sequence[bytes | None],
@@ -410,12 +403,16 @@ def split(
     headers: Sequence[Headers] | None = None,
     *,
     target_bytes: int = BUNDLE_TARGET_BYTES,
+    size_bytes: int | None = None,
 ) -> Iterator[tuple[Sequence[bytes | None], Sequence[bytes | None], Sequence[int], Sequence[Headers] | None]]:
-    """Cut columns into pieces that each make a bundle of about ``target_bytes``; a large record stands alone."""
+    """Cut columns into pieces that each make a bundle of about ``target_bytes``; a large record stands alone.
+
+    ``size_bytes`` is the size of all keys and values, where the caller has counted it.
+    """
     count = len(values)
     if count == 0:
         return
-    size = _column_bytes(values) + _column_bytes(keys)
+    size = column_bytes(values) + column_bytes(keys) if size_bytes is None else size_bytes
     if headers is not None:
         size += sum(len(name) + len(value) for pairs in headers for name, value in pairs)
     if count == 1 or (size <= target_bytes and count <= BUNDLE_RECORDS_MAX):

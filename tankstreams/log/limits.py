@@ -21,8 +21,8 @@ BUNDLE_RECORDS_MAX: Final = 65_536
 BUNDLE_UNPACKED_BYTES_MAX: Final = 16 << 20
 """Bytes of a bundle's payload before compression: what a reader must be ready to allocate."""
 
-RECORD_BYTES_MAX: Final = BUNDLE_UNPACKED_BYTES_MAX - 4096
-"""Bytes of one record's key, value and headers together, so that it fits in a bundle of its own."""
+RECORD_BYTES_MAX: Final = BUNDLE_UNPACKED_BYTES_MAX - (1 << 20)
+"""Bytes of the key and value of a record that the runtime writes: with its headers it fits in a bundle of its own."""
 
 RECORD_HEADERS_MAX: Final = 1024
 """Headers of one record: with the records of a bundle, the longest array that a reader makes room for."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Headers", "Records", "TopicPartition"]
+__all__ = ["Headers", "Records", "TopicPartition", "column_bytes"]
 
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 """The headers of one record, in order; a name may occur more than once, as in Kafka."""
@@ -38,3 +38,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+
+def column_bytes(column: Sequence[bytes | None]) -> int:
+    """Return the bytes of all cells of a column; a null has none."""
+    try:
+        return sum(map(len, column))  # type: ignore[arg-type]  # nulls are dealt with below
+    except TypeError:
+        return sum(map(len, filter(None, column)))

@@ -25,7 +25,7 @@ def appends_of(outputs: Iterable[Output]) -> list[Append]:
                 bundles = [
                     bundle.encode(keys, values, times, headers)
                     for keys, values, times, headers in bundle.split(
-                        columns.keys, columns.values, columns.times, columns.headers
+                        columns.keys, columns.values, columns.times, columns.headers, size_bytes=columns.size_bytes
                     )
                 ]
                 encoded.append((columns, bundles))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, compress, repeat
 from typing import Any, TypeAlias
 
-from tankstreams.log.records import Headers, Records, TopicPartition
+from tankstreams.log.records import Headers, Records, TopicPartition, column_bytes
 from tankstreams.topology.serde import Codec
 
 __all__ = ["Batch", "Columns", "Encoded", "Origin"]
@@ -27,12 +27,20 @@ class Batch:
     records: Records
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Encoded:
     """A column in bytes, made by ``codec``: whoever writes with the same codec need not encode again."""
 
     codec: Codec
     data: Sequence[bytes | None]
+    _size: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all cells, counted once."""
+        if self._size is None:
+            self._size = column_bytes(self.data)
+        return self._size
 
 
 @dataclass(slots=True)

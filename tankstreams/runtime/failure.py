@@ -17,6 +17,9 @@ __all__ = ["BadResult", "StepFailed", "dead_letter_headers", "processing_error",
 
 PACKAGE: Final = str(Path(__file__).resolve().parent.parent)
 
+HEADER_BYTES_MAX: Final = 32 << 10
+"""Bytes of one header of a dead letter: a traceback may be long, the record must fit in a bundle."""
+
 PREFIX: Final = "__streams.errors."
 """Header names of dead letters are Kafka Streams' (KIP-1034), with ``node`` beside them."""
 
@@ -65,7 +68,8 @@ def dead_letter_headers(node: Node, batch: Batch, row: int, cause: BaseException
         "partition": str(batch.source.partition),
         "offset": str(records.offsets[row]),
     }
-    return (*original, *((PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in said.items()))
+    encoded = ((PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in said.items())
+    return (*original, *((name, data[:HEADER_BYTES_MAX]) for name, data in encoded))
 
 
 def processing_error(failed: StepFailed) -> ProcessingError:

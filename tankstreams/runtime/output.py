@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tankstreams.log.partitioner import partition_of
+from tankstreams.log.records import column_bytes
 
 if TYPE_CHECKING:
     from tankstreams.log.records import Headers
@@ -17,9 +18,9 @@ NO_HEADERS: Headers = ()
 
 
 class PartitionColumns:
-    """Columns of equal length for one partition."""
+    """Columns of equal length for one partition; ``size_bytes`` of keys and values where it was counted."""
 
-    __slots__ = ("headers", "keys", "partition", "times", "values")
+    __slots__ = ("headers", "keys", "partition", "size_bytes", "times", "values")
 
     def __init__(
         self,
@@ -28,7 +29,9 @@ class PartitionColumns:
         values: Sequence[bytes | None],
         times: Sequence[int],
         headers: Sequence[Headers] | None,
+        size_bytes: int | None = None,
     ) -> None:
+        self.size_bytes = size_bytes
         self.partition = partition
         self.keys = keys
         self.values = values
@@ -51,10 +54,21 @@ class Output:
 
     A record goes to the partition of its key's public encoding; one with a null key goes to the task's own number
     (modulo the count), so that the choice does not depend on how input was cut into batches. ``fixed`` sends all
-    records to one partition: changelogs.
+    records to one partition: changelogs. ``size_bytes`` counts keys and values.
     """
 
-    __slots__ = ("_fixed", "_headers", "_keys", "_placing", "_task", "_times", "_values", "partitions", "topic")
+    __slots__ = (
+        "_fixed",
+        "_headers",
+        "_keys",
+        "_placing",
+        "_task",
+        "_times",
+        "_values",
+        "partitions",
+        "size_bytes",
+        "topic",
+    )
 
     def __init__(self, topic: str, partitions: int, *, task: int, fixed: bool = False) -> None:
         self.topic = topic
@@ -70,6 +84,7 @@ class Output:
         self._times: list[int] = []
         self._headers: list[Headers] | None = None
         self._placing: list[bytes | None] | None = None
+        self.size_bytes = 0
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -81,8 +96,13 @@ class Output:
         times: Sequence[int],
         headers: Sequence[Headers] | None = None,
         placing: Sequence[bytes | None] | None = None,
+        size_bytes: int | None = None,
     ) -> None:
-        """Append records. ``placing`` holds the public keys where ``keys`` are encoded in another way."""
+        """Append records.
+
+        ``placing`` holds the public keys where ``keys`` are encoded in another way. ``size_bytes`` is the size of keys
+        and values where the caller has counted it.
+        """
         before = len(self._keys)
         if headers is not None:
             if self._headers is None:
@@ -99,6 +119,7 @@ class Output:
         self._keys.extend(keys)
         self._values.extend(values)
         self._times.extend(times)
+        self.size_bytes += column_bytes(keys) + column_bytes(values) if size_bytes is None else size_bytes
 
     def add_one(
         self, key: bytes | None, value: bytes | None, time: int, headers: Headers, placing: bytes | None
@@ -115,6 +136,7 @@ class Output:
         self._keys.append(key)
         self._values.append(value)
         self._times.append(time)
+        self.size_bytes += len(key or b"") + len(value or b"")
 
     def partitioned(self) -> Iterator[PartitionColumns]:
         """Yield the columns of each partition that gets any, partitions in order, records in the order added."""
@@ -122,7 +144,7 @@ class Output:
             return
         if self._fixed or self.partitions == 1:
             partition = self._task if self._fixed else 0
-            yield PartitionColumns(partition, self._keys, self._values, self._times, self._headers)
+            yield PartitionColumns(partition, self._keys, self._values, self._times, self._headers, self.size_bytes)
             return
         places = partition_of(
             self._keys if self._placing is None else self._placing, self.partitions, self._task % self.partitions

@@ -91,6 +91,11 @@ class Task:
         """Records written since the last commit, changelogs included."""
         return sum(map(len, self.outputs.values()))
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of the values written since the last commit, changelogs included."""
+        return sum(output.size_bytes for output in self.outputs.values())
+
     def positions(self) -> dict[TopicPartition, int]:
         """Return the next offset to read of each input, everything that was taken counted."""
         return dict(self._positions)

@@ -29,6 +29,9 @@ FETCH_BYTES_MAX: Final = 4 << 20
 PENDING_RECORDS_MAX: Final = 500_000
 """Records that wait for a commit at most, over all tasks: bounds the worker's memory and the size of a commit."""
 
+PENDING_BYTES_MAX: Final = 64 << 20
+"""Bytes of values that wait for a commit at most, over all tasks: far below what one commit may have."""
+
 IDLE_WAIT_MS: Final = 200
 """How long a fetch waits for records when there is nothing to do: also how late a stop may be noticed."""
 
@@ -108,6 +111,7 @@ class Worker:
         return (
             self._clock.monotonic() - self._since >= self._interval_s
             or sum(task.pending_records for task in self._tasks) >= PENDING_RECORDS_MAX
+            or sum(task.pending_bytes for task in self._tasks) >= PENDING_BYTES_MAX
         )
 
     async def _step(self) -> int:

@@ -183,7 +183,7 @@ def test_a_bundle_takes_so_many_records_and_no_more() -> None:
 def test_a_bundle_takes_so_many_bytes_and_no_more() -> None:
     """Counted unpacked, however well they compress; a topic may allow more."""
     big = [bytes(BUNDLE_UNPACKED_BYTES_MAX)]
-    with pytest.raises(RecordRefused, match="max_record_bytes"):
+    with pytest.raises(RecordRefused, match="split the columns"):
         bundle.encode([None], big, [0])
     data = bundle.encode([None], big, [0], unpacked_bytes_max=1 << 25)
     assert len(data) < 1 << 17

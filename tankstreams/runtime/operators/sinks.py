@@ -8,7 +8,7 @@ from typing import Any
 
 from tankstreams.errors import EncodeError
 from tankstreams.log.limits import RECORD_BYTES_MAX
-from tankstreams.log.records import Headers
+from tankstreams.log.records import Headers, column_bytes
 from tankstreams.runtime.columns import Columns, Encoded
 from tankstreams.runtime.failure import BadResult
 from tankstreams.runtime.operators.operator import Operator, Scope, call
@@ -17,7 +17,7 @@ from tankstreams.runtime.output import Output
 from tankstreams.topology.nodes import Repartition, Sink
 from tankstreams.topology.serde import Codec, ColumnError, internal_codec, public_codec
 
-__all__ = ["RepartitionOperator", "SinkOperator", "encode_column"]
+__all__ = ["RepartitionOperator", "SinkOperator", "check_sizes", "encode_column"]
 
 
 def encode_column(
@@ -33,6 +33,27 @@ def encode_column(
         return codec.encode_column(objects), None
     except ColumnError as failed:
         return failed.done, failed.cause
+
+
+def size_of(column: Sequence[bytes | None], known: Encoded | None) -> int:
+    """Return the bytes of a column; ``known`` may have counted it before."""
+    return known.size_bytes if known is not None and known.data is column else column_bytes(column)
+
+
+def check_sizes(
+    keys: Sequence[bytes | None], values: Sequence[bytes | None], count: int, size_bytes: int
+) -> tuple[int, Exception | None]:
+    """Return how many of the first ``count`` records are small enough to be written, and why the next is not.
+
+    ``size_bytes`` is the size of all keys and values: most often it says at once that none is too large.
+    """
+    if size_bytes <= RECORD_BYTES_MAX:
+        return count, None
+    for row in range(count):
+        size = len(keys[row] or b"") + len(values[row] or b"")
+        if size > RECORD_BYTES_MAX:
+            return row, EncodeError(f"the record has {size} bytes, {RECORD_BYTES_MAX} at most can be written")
+    return count, None
 
 
 class _Writer(Operator):
@@ -59,7 +80,8 @@ class _Writer(Operator):
                 placing, broken = encode_column(self.placing_codec, rest.keys[:done] if cause else rest.keys, None)
                 if broken is not None:
                     done, cause = len(placing), broken
-            checked, broken = self.check(keys, values, done)
+            size = size_of(keys, rest.key_data) + size_of(values, rest.value_data)
+            checked, broken = check_sizes(keys, values, done, size)
             if broken is not None:
                 done, cause = checked, broken
             run_done = rest.slice(0, done)
@@ -70,21 +92,9 @@ class _Writer(Operator):
                     keys if whole else keys[:done],
                     values if whole else values[:done],
                     placing if whole or placing is None else placing[:done],
+                    size if whole else None,
                 )
             rest = None if cause is None else self.resume(rest, done, cause)
-
-    def check(
-        self, keys: Sequence[bytes | None], values: Sequence[bytes | None], count: int
-    ) -> tuple[int, Exception | None]:
-        """Return how many of the first ``count`` records may be written, and why not the next."""
-        total = sum(map(len, filter(None, values)))
-        if total <= RECORD_BYTES_MAX:
-            return count, None
-        for row in range(count):
-            size = len(keys[row] or b"") + len(values[row] or b"")
-            if size > RECORD_BYTES_MAX:
-                return row, EncodeError(f"the record has {size} bytes, {RECORD_BYTES_MAX} at most can be written")
-        return count, None
 
     def write(
         self,
@@ -92,8 +102,9 @@ class _Writer(Operator):
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
         placing: Sequence[bytes | None] | None,
+        size_bytes: int | None,
     ) -> None:
-        """Add encoded records to the output."""
+        """Add encoded records to the output; ``size_bytes`` is their size where it was counted."""
         raise NotImplementedError
 
     def one(self, key: Any, value: Any, time: int, headers: Headers) -> None:
@@ -102,7 +113,7 @@ class _Writer(Operator):
             key_data = self.key_codec.encode(key)
             value_data = self.value_codec.encode(value)
             placing = key_data if self.placing_codec is None else self.placing_codec.encode(key)
-            checked, broken = self.check((key_data,), (value_data,), 1)
+            _, broken = check_sizes((key_data,), (value_data,), 1, len(key_data or b"") + len(value_data or b""))
             if broken is not None:
                 raise broken
         except Exception as cause:  # a user's type or function may raise anything when it is encoded
@@ -146,9 +157,10 @@ class SinkOperator(_Writer):
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
         placing: Sequence[bytes | None] | None,
+        size_bytes: int | None,
     ) -> None:
         if self.fixed is not None:
-            return self.fixed.add(keys, values, run.times, run.headers)
+            return self.fixed.add(keys, values, run.times, run.headers, size_bytes=size_bytes)
         names = list(islice(self._names, len(run)))
         headers = run.headers
         for name in dict.fromkeys(names):
@@ -199,8 +211,9 @@ class RepartitionOperator(_Writer):
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
         placing: Sequence[bytes | None] | None,
+        size_bytes: int | None,
     ) -> None:
-        self.output.add(keys, values, run.times, run.headers, placing)
+        self.output.add(keys, values, run.times, run.headers, placing, size_bytes)
 
     def output_of(self, key: Any, value: Any) -> Output:
         if key is None and self.node.required:

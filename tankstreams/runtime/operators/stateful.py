@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import Any, Protocol
 
-from tankstreams.log.records import Headers, Records
+from tankstreams.errors import EncodeError
+from tankstreams.log.limits import RECORD_BYTES_MAX
+from tankstreams.log.records import Headers, Records, column_bytes
 from tankstreams.runtime.accumulator import Accumulator, Folded, accumulator
 from tankstreams.runtime.columns import Columns, Encoded
 from tankstreams.runtime.operators.operator import Operator, Scope, call
-from tankstreams.runtime.operators.sinks import encode_column
+from tankstreams.runtime.operators.sinks import check_sizes, encode_column
 from tankstreams.runtime.operators.stateless import null_key
 from tankstreams.runtime.output import Output
 from tankstreams.runtime.statecodec import STATE
@@ -43,8 +45,10 @@ class _StatefulOperator(Operator):
     def encode_keys(self, run: Columns) -> tuple[Sequence[bytes | None], Exception | None]:
         """Return the key bytes up to the first key that is None or cannot be encoded, and that failure."""
         keys, cause = encode_column(self.key_codec, run.keys, run.key_data)
-        if None in run.keys and (done := run.keys.index(None)) <= len(keys):
+        if self.key_codec.accepts_none and None in run.keys and (done := run.keys.index(None)) <= len(keys):
             return keys[:done], null_key()
+        if cause is not None and run.keys[len(keys)] is None:
+            cause = null_key()
         return keys, cause
 
     def encode_key(self, key: Any) -> bytes:
@@ -71,6 +75,9 @@ class TableOperator(_StatefulOperator):
             values, broken = self._encode_values(rest.slice(0, done))
             if broken is not None:
                 done, cause = len(values), broken
+            small, broken = check_sizes(keys, values, done, column_bytes(keys) + column_bytes(values))
+            if broken is not None:
+                done, cause, values = small, broken, values[:small]
             if done:
                 self._upsert(rest.slice(0, done), keys[:done], values)
             rest = None if cause is None else self.resume(rest, done, cause)
@@ -104,6 +111,9 @@ class TableOperator(_StatefulOperator):
         try:
             key_data = self.encode_key(key)
             data = self._encode_value(value)
+            _, broken = check_sizes((key_data,), (data,), 1, len(key_data) + len(data or b""))
+            if broken is not None:
+                raise broken
         except Exception as cause:  # a user's type may raise anything when it is encoded
             return self.fail_one(cause)
         self._put(key_data, data)
@@ -188,21 +198,23 @@ class AggregateOperator(_StatefulOperator):
         """The whole of `columns` for the commonest aggregation, which cannot fail."""
         overlay: dict[Any, Any] = self.store.overlay
         recent, settled = overlay.get, self.store.committed.get
-        entries: list[tuple[int, int]] = []
-        append = entries.append
-        for key, time in zip(keys, run.times, strict=True):
+        counts: list[int] = []
+        times: list[int] = []
+        counted, timed = counts.append, times.append
+        for key, latest in zip(keys, run.times, strict=True):
+            count = 1
             entry = recent(key) or settled(key)  # type: ignore[arg-type]
-            if entry is None:
-                entry = (1, time)
-            else:
-                count, latest = entry
+            if entry is not None:
+                before, seen = entry
                 try:
-                    entry = (count + 1, time if time > latest else latest)
+                    count += before
                 except TypeError:  # as the changelog has it
-                    entry = (self.codec.decode(count) + 1, time if time > latest else latest)
-            overlay[key] = entry
-            append(entry)
-        counts, times = zip(*entries, strict=True)
+                    count += self.codec.decode(before)
+                if seen > latest:
+                    latest = seen
+            overlay[key] = (count, latest)
+            counted(count)
+            timed(latest)
         data = self.codec.encode_column(counts)
         self._write(run, keys, counts, data, times)
 
@@ -224,6 +236,10 @@ class AggregateOperator(_StatefulOperator):
                 [field.add(acc, arg) for field, acc, arg in zip(self.accumulators, accs, arguments, strict=True)]
             )
         data = new if self.folded else self.codec.encode(new)
+        if data is not None and len(key) + len(data) > RECORD_BYTES_MAX:
+            raise EncodeError(
+                f"the state of this key would have {len(data)} bytes, {RECORD_BYTES_MAX} at most can be kept"
+            )
         result = self._result(group, new)
         self.store.overlay[key] = (new, latest)
         return data, result, latest
@@ -241,7 +257,8 @@ class AggregateOperator(_StatefulOperator):
         times: Sequence[int],
     ) -> None:
         """Write the changelog and emit the results."""
-        self.changelog.add(keys, data, times)
+        key_data, value_data = Encoded(self.key_codec, keys), Encoded(self.codec, data)
+        self.changelog.add(keys, data, times, size_bytes=key_data.size_bytes + value_data.size_bytes)
         self.emit(
             Columns(
                 run.batch,
@@ -250,8 +267,8 @@ class AggregateOperator(_StatefulOperator):
                 results,
                 times,
                 run.headers,
-                Encoded(self.key_codec, keys),
-                Encoded(self.codec, data) if self.shares else None,
+                key_data,
+                value_data if self.shares else None,
             )
         )
 
