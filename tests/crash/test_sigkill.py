@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,18 +34,20 @@ def start(directory: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*RUN, "--log", directory], cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def finish(directory: str) -> None:
-    """Run to the end."""
+def finish(directory: str) -> float:
+    """Run to the end; return how long it took, in seconds."""
+    begin = time.monotonic()
     process = start(directory)
     _, error = process.communicate()
     assert process.returncode == 0, error.decode()
+    return time.monotonic() - begin
 
 
-def killed(directory: str, random: Random) -> bool:
-    """Let a run go on for a random time and kill it; False when it came to its end before."""
+def killed(directory: str, seconds: float) -> bool:
+    """Let a run go on for some time and kill it; False when it came to its end before."""
     process = start(directory)
     try:
-        process.wait(timeout=random.uniform(0.4, 0.9))
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -84,18 +87,17 @@ def results(directory: str) -> dict[str, dict[str, Delays]]:
 @pytest.mark.slow
 def test_kill_9_ten_times_changes_no_result(tmp_path: Path) -> None:
     """Ten runs killed at random moments, one to the end: outputs and final tables are those of an undisturbed run."""
+    undisturbed = loaded(f"{tmp_path}/undisturbed")
+    whole = finish(undisturbed)
     random = Random(20130101)
     directory = loaded(f"{tmp_path}/killed")
     reached = [progress(directory)]
     kills = 0
-    while kills < KILLS and killed(directory, random):
+    while kills < KILLS and killed(directory, whole * random.uniform(0.1, 0.23)):
         kills += 1
         reached.append(progress(directory))
     assert kills == KILLS, "the run came to its end before it was killed often enough: give it more flights"
     finish(directory)
     assert reached == sorted(reached)
     assert 0 < reached[-1] < progress(directory), reached
-
-    undisturbed = loaded(f"{tmp_path}/undisturbed")
-    finish(undisturbed)
     assert results(directory) == results(undisturbed)
