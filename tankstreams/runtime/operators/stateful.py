@@ -215,7 +215,7 @@ class AggregateOperator(_StatefulOperator):
             overlay[key] = (count, latest)
             counted(count)
             timed(latest)
-        data = self.codec.encode_column(counts)
+        data = self.codec.encode_exact(counts)
         self._write(run, keys, counts, data, times)
 
     def _step(self, key: bytes, group: Any, time: int, arguments: tuple[Any, ...]) -> tuple[bytes | None, Any, int]:
