@@ -86,6 +86,8 @@ def _check(name: str, key: _Key, value: ConfigValue) -> ConfigValue:
             raise ConfigError(f"{name} is delete, compact or compact,delete, not {value!r}.", key=name, value=value)
         return ",".join(sorted(policies))
     number = _number(name, key, value)
+    if not abs(number) < 1 << 62:
+        raise ConfigError(f"{name} is below 2 to the power of 62, not {value!r}.", key=name, value=value)
     if key.unlimited and number == -1:
         return -1
     if not key.low <= number <= key.high:

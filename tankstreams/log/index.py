@@ -72,7 +72,7 @@ class SegmentIndex:
 
     @classmethod
     def from_bytes(cls, data: bytes, base_offset: int, segment_bytes: int) -> SegmentIndex | None:
-        """Return what `to_bytes` gave, None when it is damaged or covers more than the segment has."""
+        """Return what `to_bytes` gave, None when it is damaged, another's or covers too much."""
         if len(data) < _HEADER.size + _CRC.size:
             return None
         magic, version, count, covered, interval, next_offset, max_timestamp = _HEADER.unpack_from(data)
@@ -84,5 +84,7 @@ class SegmentIndex:
         other = cls(base_offset, interval)
         for column, start in ((other._offsets, 0), (other._positions, 8), (other._before, 16)):
             column.frombytes(data[_HEADER.size + start * count : _HEADER.size + (start + 8) * count])
+        if count and other._offsets[0] != base_offset:
+            return None  # another segment's
         other.covered, other.next_offset, other.max_timestamp = covered, next_offset, max_timestamp
         return other

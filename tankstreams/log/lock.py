@@ -30,7 +30,7 @@ class DirectoryLock:
     def __init__(self, directory: str, *, disk: Disk) -> None:
         self._directory = directory
         self._disk = disk
-        self._key = f"{disk.name}:{disk.canonical(directory)}"
+        self._key = ""
         self._descriptor: int | None = None
         self._pid = 0
 
@@ -47,6 +47,8 @@ class DirectoryLock:
                 f"{self._directory} is on a network file system ({kind}), where neither locks nor syncs can be trusted:"
                 " use a local disk."
             )
+        # With the pid: a forked child has its parent's registry, and not its lock.
+        self._key = f"{os.getpid()}:{self._disk.name}:{self._disk.canonical(self._directory)}"
         with _REGISTRY_LOCK:
             if self._key in _REGISTRY:
                 raise DirectoryLocked(self._directory, os.getpid())

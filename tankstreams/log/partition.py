@@ -181,8 +181,9 @@ class PartitionFiles:
     def read(self, offset: int, max_bytes: int, up_to: int) -> tuple[list[bytes], int]:
         """Return whole stamped bundles from the one that holds ``offset``, and the offset that follows them.
 
-        None at or above offset ``up_to``; about ``max_bytes`` in all, the first whatever its size. With no bundle at
-        ``offset`` (a gap) the next one is first. Raises `DamagedBundle` when the first one cannot be read.
+        None at or above offset ``up_to``; about ``max_bytes`` in all, the first whatever its size. Raises
+        `DamagedBundle` when the first one cannot be read, or is not there: nothing takes bundles out of a partition
+        yet, so offsets have no holes, and a hole is a lost, stale or misplaced file.
         """
         bundles: list[bytes] = []
         taken = 0
@@ -229,10 +230,10 @@ class PartitionFiles:
                 if header.next_offset <= offset:
                     gap = None
                     continue
-                if gap is not None and header.base_offset > expected:
+                if header.base_offset > expected or (read and header.base_offset < expected):
                     if read or before:
                         return read, False
-                    raise self._damaged(expected, header.base_offset, gap.reason)
+                    raise self._damaged(expected, min(header.base_offset, following), _why(gap))
                 gap = None
                 if (
                     header.base_offset >= up_to
@@ -245,10 +246,10 @@ class PartitionFiles:
                 expected = header.next_offset
                 if expected >= up_to or taken >= max_bytes:
                     return read, False
-            if gap is not None and expected < following:
+            if expected < min(following, up_to):
                 if read or before:
                     return read, False
-                raise self._damaged(expected, following, gap.reason)
+                raise self._damaged(expected, min(following, up_to), _why(gap))
         finally:
             file.close()
         return read, True
@@ -302,6 +303,10 @@ class PartitionFiles:
             segment.delete()
         self._segments = []
         self._unsynced_data = self._unsynced_names = False
+
+
+def _why(gap: Gap | None) -> str:
+    return "the bundle with the first of them is not there" if gap is None else gap.reason
 
 
 def _base(segment: Segment) -> int:

@@ -39,6 +39,8 @@ def test_readable_values_become_plain_units(key: str, given: ConfigValue, checke
         ({"segment_bytes": "lots"}, "takes a value such as 1GiB"),
         ({"retention_ms": "5 apples"}, "takes a value such as 7d"),
         ({"segment_bytes": 10}, "segment_bytes is 4096 to"),
+        ({"retention_ms": float("inf")}, "below 2 to the power of 62"),
+        ({"retention_bytes": "9" * 400}, "below 2 to the power of 62"),
         ({"retention_ms": -5}, "retention_ms is 0 or more"),
         ({"retention_segments": 1}, "retention_segments is 2 or more"),
         ({"cleanup_policy": "shred"}, "delete, compact or compact,delete"),
